@@ -1,0 +1,1 @@
+//! The host's end of a server's connections: resolves, checks and connects to the one address that was checked.

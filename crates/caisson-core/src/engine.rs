@@ -1,0 +1,1 @@
+//! Podman and Docker. It runs nothing but a `Plan`.

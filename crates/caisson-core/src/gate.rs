@@ -1,0 +1,1 @@
+//! Who may call what. Only here a `Permit` is made.

@@ -1,0 +1,1 @@
+//! The facade: the one place that sees every module, with a method for each thing a user can do.

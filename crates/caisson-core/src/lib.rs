@@ -1,0 +1,18 @@
+//! Caisson, the product, as a library.
+//!
+//! It prints nothing, prompts nobody, and reads neither environment nor home folder: paths, clock and
+//! settings are handed to it. `ARCHITECTURE.md` maps the modules; a module knows [`model`] and its
+//! right-hand neighbour on the way of a call: bridge → gate → sandbox → engine.
+
+pub mod bridge;
+pub mod catalog;
+pub mod clients;
+pub mod control;
+pub mod egress;
+pub mod engine;
+pub mod gate;
+pub mod host;
+pub mod model;
+pub mod registry;
+pub mod sandbox;
+pub mod secrets;

@@ -1,0 +1,25 @@
+//! The words Caisson is written in: typed values, parsed once at the edge. No I/O.
+
+mod bytes;
+mod digest;
+mod event;
+mod host_rule;
+mod jsonrpc;
+mod name;
+mod permissions;
+mod progress;
+mod server;
+mod source;
+mod state;
+
+pub use bytes::MemorySize;
+pub use digest::{Digest, DigestError};
+pub use event::{Event, EventSender};
+pub use host_rule::{HostRule, HostRuleError};
+pub use jsonrpc::{Envelope, EnvelopeError, EnvelopeKind, RequestId};
+pub use name::{NameError, SecretName, ServerName};
+pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};
+pub use progress::{Progress, ProgressSink};
+pub use server::{LifeSettings, Server, Transport};
+pub use source::{Source, SourceError};
+pub use state::ServerState;

@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
+use ts_rs::TS;
+
+use super::{Progress, ServerName, ServerState};
+
+/// Something that happened, for everyone who watches: the CLI, the window, the tray.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A server's state is now this.
+    State {
+        /// The server.
+        server: ServerName,
+        /// Its state.
+        state: ServerState,
+    },
+    /// A server's file appeared or changed, and the new version is in force.
+    Changed {
+        /// The server.
+        server: ServerName,
+    },
+    /// A server was removed.
+    Removed {
+        /// The server.
+        server: ServerName,
+    },
+    /// A server's file is broken; the last good version stays in force.
+    Broken {
+        /// The server.
+        server: ServerName,
+        /// What is wrong, with line and column.
+        reason: String,
+    },
+    /// An install went a step further.
+    Install {
+        /// The server being installed.
+        server: ServerName,
+        /// The step.
+        progress: Progress,
+    },
+    /// A server tried to reach what it may not.
+    EgressRefused {
+        /// The server.
+        server: ServerName,
+        /// The host it named.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// Why it was refused.
+        reason: String,
+    },
+    /// All servers were paused, or may run again.
+    Paused {
+        /// Whether they are paused.
+        paused: bool,
+    },
+}
+
+/// The one stream of events. A slow watcher loses the oldest; it asks for the whole state again.
+pub type EventSender = broadcast::Sender<Event>;

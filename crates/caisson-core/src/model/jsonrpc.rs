@@ -1,0 +1,120 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A JSON-RPC request id: a string or an integer (MCP, "Base protocol": never null).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RequestId {
+    /// A number. MCP's ids are integers; what does not fit is no id.
+    Number(i64),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
+}
+
+/// The few fields of a JSON-RPC 2.0 message that Caisson reads. The message itself travels as the bytes it
+/// came in, so what Caisson does not know crosses unchanged.
+#[derive(Debug, Deserialize)]
+pub struct Envelope<'a> {
+    #[serde(default, borrow)]
+    jsonrpc: Option<std::borrow::Cow<'a, str>>,
+    /// The id of a request or response.
+    #[serde(default)]
+    pub id: Option<RequestId>,
+    /// The method of a request or notification.
+    #[serde(default, borrow)]
+    pub method: Option<std::borrow::Cow<'a, str>>,
+    /// The parameters, unread.
+    #[serde(default, borrow)]
+    pub params: Option<&'a RawValue>,
+    /// The result, unread.
+    #[serde(default, borrow)]
+    pub result: Option<&'a RawValue>,
+    /// The error, unread.
+    #[serde(default, borrow)]
+    pub error: Option<&'a RawValue>,
+}
+
+/// What kind of message an envelope is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvelopeKind {
+    /// It has a method and an id, and wants an answer.
+    Request,
+    /// It has a method and no id.
+    Notification,
+    /// It has an id and a result or an error.
+    Response,
+}
+
+/// Why bytes are no JSON-RPC message.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvelopeError {
+    /// Not JSON, or a field of the wrong type.
+    #[error("it is not a JSON-RPC message: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but neither request, notification nor response.
+    #[error("it is neither a request, a notification nor a response of JSON-RPC 2.0")]
+    Shape,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads one message and says what kind it is.
+    ///
+    /// # Errors
+    /// When it is not JSON, or not a JSON-RPC 2.0 message.
+    pub fn read(message: &'a [u8]) -> Result<(Self, EnvelopeKind), EnvelopeError> {
+        let envelope: Self = serde_json::from_slice(message)?;
+        if envelope.jsonrpc.as_deref() != Some("2.0") {
+            return Err(EnvelopeError::Shape);
+        }
+        let answer = envelope.result.is_some() != envelope.error.is_some();
+        let kind = match (&envelope.method, &envelope.id) {
+            (Some(_), Some(_)) if !answer => EnvelopeKind::Request,
+            (Some(_), None) if !answer => EnvelopeKind::Notification,
+            (None, _) if answer => EnvelopeKind::Response,
+            _ => return Err(EnvelopeError::Shape),
+        };
+        Ok((envelope, kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        for (message, kind) in [
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, EnvelopeKind::Request),
+            (r#"{"jsonrpc":"2.0","id":"a","method":"x","params":{"y":[1e400]}}"#, EnvelopeKind::Request),
+            (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, EnvelopeKind::Notification),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, EnvelopeKind::Response),
+            (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}"#, EnvelopeKind::Response),
+        ] {
+            assert_eq!(Envelope::read(message.as_bytes()).unwrap().1, kind, "{message}");
+        }
+        for bad in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"id":1,"method":"ping"}"#,
+            r#"{"jsonrpc":"2.0","id":1}"#,
+            r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#,
+        ] {
+            assert!(Envelope::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+}

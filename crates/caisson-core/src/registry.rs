@@ -1,0 +1,1 @@
+//! What is installed: one TOML file a server, and the state that is no text, in SQLite.

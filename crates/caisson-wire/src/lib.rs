@@ -1,0 +1,15 @@
+//! What travels on the pipe between Caisson and the airlock, PID 1 of every container.
+//!
+//! The pipe is one byte stream each way. On it runs yamux ([`Mux`]); each stream begins with one frame, a
+//! [`Header`], that says what the stream is. A frame is a length, four bytes big-endian, and so many bytes
+//! of JSON ([`frame`]). Either side treats the other as hostile: every length is capped, nothing panics.
+
+pub mod frame;
+mod message;
+mod mux;
+
+pub use message::{
+    AirlockEvent, Command, Connection, EgressName, Exit, FileMode, Header, Launch, LaunchFile, Mode, Order,
+    ProcessId, Refusal, SecretBytes,
+};
+pub use mux::{Incoming, Mux, MuxError, Opener, Stream};

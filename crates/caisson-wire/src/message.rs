@@ -1,0 +1,286 @@
+use std::{collections::BTreeMap, fmt};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use zeroize::Zeroizing;
+
+/// The first frame of every stream: what the stream is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stream", rename_all = "snake_case")]
+pub enum Header {
+    /// Host to airlock, the first stream and the only one of its kind: frames of [`Order`] one way and of
+    /// [`AirlockEvent`] the other, for as long as the pipe lives. Its end ends the airlock.
+    Control,
+    /// Host to airlock: standard input and output of a process of its own, running the launched command.
+    /// The host's half-close closes standard input; the airlock's half-close means output has ended.
+    Session {
+        /// The host's name for the process.
+        process: ProcessId,
+    },
+    /// Host to airlock: standard input and output of another command, such as a step of an install.
+    Exec {
+        /// The host's name for the process.
+        process: ProcessId,
+        /// What to run.
+        command: Command,
+    },
+    /// Host to airlock: a TCP connection to a port on the container's loopback. Answered by one frame of
+    /// [`Connection`]; then bytes.
+    Connect {
+        /// The port on 127.0.0.1.
+        port: u16,
+    },
+    /// Airlock to host: what a process writes to standard error. Bytes, not lines.
+    Stderr {
+        /// The process that writes.
+        process: ProcessId,
+    },
+    /// Airlock to host: a connection the server opened to a name. Answered by one frame of
+    /// [`Connection`]; then bytes.
+    Egress {
+        /// The name it asked for, lower case, without a final dot.
+        host: String,
+        /// The TCP port.
+        port: u16,
+    },
+}
+
+/// The host's name for a process, unique while the pipe lives. Process 0 is the HTTP server or the spare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ProcessId(pub u64);
+
+/// How a connection attempt went: the first frame back on [`Header::Connect`] and [`Header::Egress`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "connection", rename_all = "snake_case")]
+pub enum Connection {
+    /// Connected; bytes follow both ways.
+    Open,
+    /// Not connected; the stream ends.
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// For people.
+        detail: String,
+    },
+}
+
+/// Why a connection was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// The user has not allowed it.
+    Forbidden,
+    /// The name has no address, or none that may be reached.
+    Unresolved,
+    /// Nothing answered, or the answer was no.
+    Unreachable,
+}
+
+/// What the host tells the airlock on [`Header::Control`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// The first order, once: what to run and what it may reach. Answered by [`AirlockEvent::Ready`].
+    Launch(Launch),
+    /// Replaces the names the server may reach.
+    Egress {
+        /// All names that may be reached from here on.
+        names: Vec<EgressName>,
+    },
+    /// Sends a signal to a process and all it started.
+    Signal {
+        /// The process.
+        process: ProcessId,
+        /// The signal's number on Linux; 15 or 9.
+        signal: i32,
+    },
+    /// Asks whether the airlock lives. Answered by [`AirlockEvent::Pong`].
+    Ping,
+}
+
+/// What runs in the container, and what it is given. Sent over the pipe, so that no secret stands in the
+/// container's configuration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Launch {
+    /// How the server speaks.
+    pub mode: Mode,
+    /// The server's command.
+    pub command: Command,
+    /// Files to write before anything starts.
+    pub files: Vec<LaunchFile>,
+    /// Names the server may reach.
+    pub egress: Vec<EgressName>,
+    /// How long a process may take to end after its input closed, before SIGTERM, and again before SIGKILL.
+    pub grace_ms: u64,
+}
+
+/// How the server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mode", rename_all = "snake_case")]
+pub enum Mode {
+    /// A process for each [`Header::Session`], on standard input and output.
+    Stdio {
+        /// Whether one process is started ahead, for the next session.
+        spare: bool,
+    },
+    /// One process, [`ProcessId`] 0, that listens on a TCP port of 127.0.0.1.
+    Http,
+    /// Nothing but [`Header::Exec`]: an install.
+    Exec,
+}
+
+/// A program to run.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Program and arguments. The program is looked up in `PATH` of `env`.
+    pub argv: Vec<String>,
+    /// The whole environment; nothing is inherited.
+    pub env: BTreeMap<String, SecretBytes>,
+    /// The working folder; none means the container's own.
+    pub cwd: Option<String>,
+}
+
+/// Shows the names of variables and never their values.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command")
+            .field("argv", &self.argv)
+            .field("env", &self.env.keys())
+            .field("cwd", &self.cwd)
+            .finish()
+    }
+}
+
+/// A file the airlock writes before anything starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchFile {
+    /// Where, absolute. Missing folders are made, for the user alone.
+    pub path: String,
+    /// What is in it.
+    pub content: SecretBytes,
+    /// Who may read it.
+    pub mode: FileMode,
+}
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileMode {
+    /// 0400: the server's user.
+    Secret,
+    /// 0444: everyone inside.
+    Public,
+}
+
+/// A name and TCP port the server may reach.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EgressName {
+    /// The DNS name, lower case, without a final dot.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// What the airlock tells the host on [`Header::Control`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum AirlockEvent {
+    /// The launch was carried out.
+    Ready,
+    /// The launch could not be carried out; the airlock exits.
+    LaunchFailed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A process runs. A spare is told of when a session takes it.
+    Started {
+        /// Which.
+        process: ProcessId,
+        /// Its number inside the container.
+        pid: i32,
+    },
+    /// A process could not be started. Its stream ends.
+    StartFailed {
+        /// Which.
+        process: ProcessId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A process has ended and was reaped, and its output has been read to the end.
+    Exited {
+        /// Which.
+        process: ProcessId,
+        /// How.
+        exit: Exit,
+    },
+    /// The server asked for a name or port it may not reach.
+    Refused {
+        /// The name, or the address when it named none. Hostile: show escaped.
+        host: String,
+        /// The TCP port; 0 for a DNS question.
+        port: u16,
+    },
+    /// Something went wrong that nobody asked for: shown to people, never acted on.
+    Warning {
+        /// What, for people.
+        text: String,
+    },
+    /// The answer to [`Order::Ping`].
+    Pong,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
+}
+
+/// Bytes that may be secret: overwritten when dropped, base64 on the wire, never in debug output.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    /// The bytes themselves.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for SecretBytes {
+    fn from(bytes: T) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+}
+
+impl fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretBytes({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for SecretBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(STANDARD.encode(&*self.0)))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        STANDARD.decode(text.as_bytes()).map(Self::from).map_err(D::Error::custom)
+    }
+}
