@@ -1,0 +1,153 @@
+//! The decisions: pure functions over values. What is not known is denied.
+
+use std::{borrow::Cow, time::SystemTime};
+
+use serde::Deserialize;
+
+use super::{Denial, Permit, Permitted, Principal, ToolScope, Who, tokens::Token};
+use crate::model::{Envelope, EnvelopeKind, ServerName};
+
+/// Whether a known token is good at this time.
+pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> {
+    if token.revoked {
+        return Err(Denial::RevokedToken);
+    }
+    if token.expires.is_some_and(|expires| expires <= now) {
+        return Err(Denial::ExpiredToken);
+    }
+    Ok(())
+}
+
+/// Whether a session may be opened.
+pub(super) fn open(principal: &Principal, server: &ServerName) -> Result<Permit, Denial> {
+    tools(principal, server).map(|_| Permit::new(server.clone(), Permitted::Session))
+}
+
+/// Whether one message may pass to the server.
+pub(super) fn admit(
+    principal: &Principal,
+    server: &ServerName,
+    envelope: &Envelope<'_>,
+    kind: EnvelopeKind,
+) -> Result<Permit, Denial> {
+    let tools = tools(principal, server)?;
+    // A call without an id is no request, and a careless server runs it all the same.
+    let calls = matches!(kind, EnvelopeKind::Request | EnvelopeKind::Notification)
+        && envelope.method.as_deref() == Some("tools/call");
+    if calls && *tools != ToolScope::All {
+        let tool = called_tool(envelope).ok_or(Denial::NamelessCall)?;
+        if !tools.has(&tool) {
+            return Err(Denial::Tool { server: server.clone(), tool: tool.into_owned() });
+        }
+    }
+    Ok(Permit::new(server.clone(), Permitted::Message))
+}
+
+fn tools<'a>(principal: &'a Principal, server: &ServerName) -> Result<&'a ToolScope, Denial> {
+    match principal.who() {
+        Who::Local(_) => Ok(&ToolScope::All),
+        Who::Client(client) => {
+            client.scope.of(server).ok_or_else(|| Denial::Server { server: server.clone() })
+        }
+    }
+}
+
+/// The tool a call names. A name given twice is none: the server might read the other one. Nor is one in a
+/// list: MCP's parameters are an object.
+fn called_tool<'a>(envelope: &Envelope<'a>) -> Option<Cow<'a, str>> {
+    #[derive(Deserialize)]
+    struct Call<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+    }
+    let params = envelope.params?.get();
+    if !params.starts_with('{') {
+        return None;
+    }
+    let call: Call<'a> = serde_json::from_str(params).ok()?;
+    Some(call.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::{BTreeMap, BTreeSet},
+        time::{Duration, UNIX_EPOCH},
+    };
+
+    use super::*;
+    use crate::gate::{LocalCaller, Scope};
+
+    fn name(name: &str) -> ServerName {
+        name.parse().unwrap()
+    }
+
+    fn token(scope: Scope) -> Token {
+        Token::of("test", scope, Some(UNIX_EPOCH + Duration::from_secs(100)))
+    }
+
+    fn one_tool() -> Principal {
+        let tools = ToolScope::Only(BTreeSet::from(["echo".to_owned()]));
+        Principal::client(token(Scope::Servers(BTreeMap::from([(name("a"), tools)]))))
+    }
+
+    #[test]
+    fn a_token_holds_until_it_expires_or_is_revoked() {
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        let mut token = token(Scope::All);
+        assert_eq!(token_holds(&token, at(99)), Ok(()));
+        assert_eq!(token_holds(&token, at(100)), Err(Denial::ExpiredToken));
+        token.revoked = true;
+        assert_eq!(token_holds(&token, at(1)), Err(Denial::RevokedToken));
+        token.revoked = false;
+        token.expires = None;
+        assert_eq!(token_holds(&token, at(u64::from(u32::MAX))), Ok(()));
+    }
+
+    #[test]
+    fn a_session_is_for_the_servers_in_scope() {
+        let some = Principal::client(token(Scope::servers([name("a")])));
+        assert_eq!(open(&some, &name("a")).map(|permit| permit.what()), Ok(Permitted::Session));
+        assert_eq!(open(&some, &name("b")).map(drop), Err(Denial::Server { server: name("b") }));
+        for all in [Principal::client(token(Scope::All)), Principal::local(LocalCaller::Shim)] {
+            assert_eq!(open(&all, &name("b")).map(|permit| permit.server().clone()), Ok(name("b")));
+        }
+        let none = Principal::client(token(Scope::servers([])));
+        assert!(open(&none, &name("a")).is_err());
+    }
+
+    #[test]
+    fn a_call_is_for_the_tools_in_scope() {
+        let admitted = |principal: &Principal, message: &str| {
+            let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
+            admit(principal, &name("a"), &envelope, kind).map(|permit| permit.what())
+        };
+        let call = |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        let denied = |tool: &str| Err(Denial::Tool { server: name("a"), tool: tool.to_owned() });
+        for (message, expected) in [
+            (call(r#"{"name":"echo"}"#), Ok(Permitted::Message)),
+            (call(r#"{"x":[{}],"name":"\u0065cho"}"#), Ok(Permitted::Message)),
+            (call(r#"{"name":"other"}"#), denied("other")),
+            (call(r#"{"name":"ECHO"}"#), denied("ECHO")),
+            (call(r#"{"name":"echo","name":"other"}"#), Err(Denial::NamelessCall)),
+            (call(r#"{"name":"echo","n\u0061me":"other"}"#), Err(Denial::NamelessCall)),
+            (call(r#"{"name":["echo"]}"#), Err(Denial::NamelessCall)),
+            (call(r#"["echo"]"#), Err(Denial::NamelessCall)),
+            (call("null"), Err(Denial::NamelessCall)),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#.to_owned(), Err(Denial::NamelessCall)),
+            (
+                r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"other"}}"#.to_owned(),
+                denied("other"),
+            ),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"tools\/call","params":{"name":"other"}}"#.to_owned(),
+                denied("other"),
+            ),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned(), Ok(Permitted::Message)),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned(), Ok(Permitted::Message)),
+        ] {
+            assert_eq!(admitted(&one_tool(), &message), expected, "{message}");
+            assert!(admitted(&Principal::local(LocalCaller::Control), &message).is_ok(), "{message}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+use crate::model::ServerName;
+
+/// The gate's word that one thing may be done with one server. `sandbox` does nothing without one.
+///
+/// It is used up by what it permits: it cannot be copied, and only the gate can make it.
+#[derive(Debug)]
+#[must_use = "a permit that is not handed to the sandbox permits nothing"]
+pub struct Permit {
+    server: ServerName,
+    what: Permitted,
+}
+
+/// What a [`Permit`] permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permitted {
+    /// Opening a session, and with it starting the server.
+    Session,
+    /// Sending one message to the server.
+    Message,
+}
+
+impl Permit {
+    pub(super) fn new(server: ServerName, what: Permitted) -> Self {
+        Self { server, what }
+    }
+
+    /// The server it is for.
+    pub fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// What it permits.
+    pub fn what(&self) -> Permitted {
+        self.what
+    }
+}
