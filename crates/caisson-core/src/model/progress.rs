@@ -8,10 +8,10 @@ pub struct Progress {
     /// What is being done, in a few words: `Installing packages`.
     pub step: String,
     /// What about it, for people; may come from a registry or a server, so shown escaped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// How much of the step is done, from 0 to 1, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<f64>,
 }
 
