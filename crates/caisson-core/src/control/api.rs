@@ -1,0 +1,100 @@
+//! What is said over the control API: for each method one type of parameters and one type of reply.
+//!
+//! A request is `{"jsonrpc":"2.0","id":…,"method":METHOD,"params":…}`. The answer's `error.data`, where there
+//! is one, is an [`ApiError`]. While a request runs, the server may send [`Notice`]s that name its id.
+//! Times are seconds since 1970 (UTC) unless a field says otherwise.
+
+mod client;
+mod daemon;
+mod error;
+mod install;
+mod secret;
+mod server;
+mod stream;
+mod token;
+
+pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
+pub use daemon::{
+    Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
+};
+pub use error::{ApiError, ErrorCode};
+pub use install::{AcceptInstall, DiscardInstall, InstallOptions, PrepareInstall, Prepared, Ticket};
+pub use secret::{ListSecrets, RemoveSecret, SecretList, SetSecret};
+pub use server::{
+    CallReply, CallTool, GetPlan, ListServers, ListTools, PlanRow, PlanView, RemoveServer, RemovedServer,
+    RestartServer, ServerDetails, ServerList, ServerView, ShowServer, StartServer, StopServer, Tool,
+    ToolList,
+};
+pub use stream::{
+    Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
+};
+pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use ts_rs::TS;
+
+/// A method's parameters, and through them the method and its reply.
+pub trait Request: Serialize + DeserializeOwned + TS + Send + 'static {
+    /// The method's name on the wire.
+    const METHOD: &'static str;
+    /// What a success answers.
+    type Reply: Serialize + DeserializeOwned + TS + Send + 'static;
+}
+
+/// The reply of a method that has nothing to say but that it succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Done {}
+
+/// Ties each method to its types, and lists them all for the bindings.
+macro_rules! methods {
+    ($($method:literal: $params:ty => $reply:ty,)+) => {
+        $(impl Request for $params {
+            const METHOD: &'static str = $method;
+            type Reply = $reply;
+        })+
+
+        /// Shows every method to `visitor`, in the order of this file.
+        pub fn visit_methods(visitor: &mut impl MethodVisitor) {
+            $(visitor.visit::<$params>();)+
+        }
+    };
+}
+
+/// Is shown every method.
+pub trait MethodVisitor {
+    /// One method.
+    fn visit<R: Request>(&mut self);
+}
+
+methods! {
+    "server.list": ListServers => ServerList,
+    "server.show": ShowServer => ServerDetails,
+    "server.plan": GetPlan => PlanView,
+    "server.start": StartServer => ServerView,
+    "server.stop": StopServer => ServerView,
+    "server.restart": RestartServer => ServerView,
+    "server.remove": RemoveServer => RemovedServer,
+    "server.tools": ListTools => ToolList,
+    "server.call": CallTool => CallReply,
+    "server.logs": ReadLogs => LogTail,
+    "install.prepare": PrepareInstall => Prepared,
+    "install.accept": AcceptInstall => ServerView,
+    "install.discard": DiscardInstall => Done,
+    "client.list": ListClients => ClientList,
+    "client.connect": ConnectClient => ClientChange,
+    "client.disconnect": DisconnectClient => ClientChange,
+    "secret.set": SetSecret => Done,
+    "secret.list": ListSecrets => SecretList,
+    "secret.remove": RemoveSecret => Done,
+    "token.issue": IssueToken => IssuedToken,
+    "token.list": ListTokens => TokenList,
+    "token.revoke": RevokeToken => Done,
+    "events.subscribe": SubscribeEvents => Done,
+    "subscription.end": EndSubscription => Done,
+    "request.cancel": Cancel => Done,
+    "session.open": OpenSession => Done,
+    "daemon.status": GetStatus => DaemonStatus,
+    "daemon.pause": Pause => Done,
+    "daemon.shutdown": Shutdown => Done,
+    "doctor": Doctor => DoctorReport,
+}

@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::model::ServerName;
+
+/// All clients Caisson knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ListClients {}
+
+/// The answer to [`ListClients`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ClientList {
+    /// The clients, found ones first.
+    pub clients: Vec<ClientView>,
+}
+
+/// A program that uses MCP servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ClientView {
+    /// Its short name, for commands: `claude-desktop`.
+    pub client: String,
+    /// Its name for people: `Claude Desktop`.
+    pub title: String,
+    /// Whether it seems to be installed.
+    pub found: bool,
+    /// Its configuration file.
+    pub file: PathBuf,
+    /// Servers connected to it by Caisson.
+    pub servers: Vec<ServerName>,
+    /// What is wrong with its file.
+    pub problem: Option<String>,
+}
+
+/// Writes servers into a client's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ConnectClient {
+    /// The client's short name.
+    pub client: String,
+    /// Which servers; none means all that are installed.
+    #[serde(default)]
+    #[ts(as = "Option<Vec<ServerName>>", optional)]
+    pub servers: Vec<ServerName>,
+}
+
+/// Takes servers out of a client's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct DisconnectClient {
+    /// The client's short name.
+    pub client: String,
+    /// Which servers; none means all that Caisson connected.
+    #[serde(default)]
+    #[ts(as = "Option<Vec<ServerName>>", optional)]
+    pub servers: Vec<ServerName>,
+}
+
+/// The answer to [`ConnectClient`] and [`DisconnectClient`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ClientChange {
+    /// The client's name for people.
+    pub title: String,
+    /// Its configuration file.
+    pub file: PathBuf,
+    /// Where the file as it was before is kept; none when there was no file, or nothing changed.
+    pub backup: Option<PathBuf>,
+    /// The servers whose entries were written or taken out.
+    pub servers: Vec<ServerName>,
+}

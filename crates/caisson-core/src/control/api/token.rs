@@ -1,0 +1,90 @@
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::model::ServerName;
+
+/// Makes a bearer token for the bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct IssueToken {
+    /// Who will use it, for people.
+    pub subject: String,
+    /// The servers it opens.
+    pub servers: TokenServers,
+    /// The tools it may call; none means every tool of those servers.
+    #[serde(default)]
+    #[ts(optional)]
+    pub tools: Option<Vec<String>>,
+    /// How many seconds it lives; none means until revoked.
+    #[serde(default)]
+    #[ts(optional)]
+    pub ttl: Option<u64>,
+}
+
+/// Which servers a token opens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenServers {
+    /// Every server, also later ones.
+    All,
+    /// These alone.
+    Only(Vec<ServerName>),
+}
+
+/// The answer to [`IssueToken`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct IssuedToken {
+    /// Names the token, for [`RevokeToken`].
+    pub id: String,
+    /// The token itself, this one time: only its hash is kept.
+    pub token: String,
+    /// The addresses it opens, where it names its servers.
+    pub urls: Vec<String>,
+    /// When it ends.
+    pub expires_at: Option<u64>,
+}
+
+/// Shows everything but the token.
+impl std::fmt::Debug for IssuedToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IssuedToken")
+            .field("id", &self.id)
+            .field("urls", &self.urls)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// All tokens that were not revoked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct ListTokens {}
+
+/// The answer to [`ListTokens`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TokenList {
+    /// The tokens, newest first.
+    pub tokens: Vec<TokenView>,
+}
+
+/// A token, without the token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TokenView {
+    /// Names it.
+    pub id: String,
+    /// Who uses it.
+    pub subject: String,
+    /// The servers it opens.
+    pub servers: TokenServers,
+    /// The tools it may call; none means every tool of those servers.
+    pub tools: Option<Vec<String>>,
+    /// When it was made.
+    pub issued_at: u64,
+    /// When it ends.
+    pub expires_at: Option<u64>,
+}
+
+/// Ends a token at once; its sessions end too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RevokeToken {
+    /// Which.
+    pub id: String,
+}

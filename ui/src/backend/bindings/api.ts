@@ -1,0 +1,1187 @@
+// Generated from crates/caisson-core/src/control/api by `cargo run -p caisson-core --example bindings`.
+
+/**
+ * Installs what was prepared.
+ */
+export type AcceptInstall = {
+/**
+ * Which.
+ */
+ticket: Ticket, };
+
+/**
+ * Why a request failed, for people and for programs: what happened, why, what to do.
+ *
+ * Every text may quote what a server or a registry said: show it escaped.
+ */
+export type ApiError = {
+/**
+ * The kind, stable across versions.
+ */
+code: ErrorCode,
+/**
+ * What happened.
+ */
+what: string,
+/**
+ * Why, where more than `what` is known.
+ */
+why?: string | null,
+/**
+ * What the user can do.
+ */
+fix?: string | null, };
+
+/**
+ * The answer to [`CallTool`].
+ */
+export type CallReply = {
+/**
+ * Whether the tool says it failed.
+ */
+is_error: boolean,
+/**
+ * The whole result, as the server sent it (MCP, `CallToolResult`).
+ */
+result: JsonValue, };
+
+/**
+ * Calls a tool in a session of its own. Starts the server when needed.
+ */
+export type CallTool = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * The arguments: an object, or none.
+ */
+arguments: JsonValue, };
+
+/**
+ * Cancels a request of the same connection that runs. It answers with the error `cancelled`, unless it was
+ * faster. The end of a connection cancels all its requests.
+ */
+export type Cancel = {
+/**
+ * That request's id.
+ */
+request: number, };
+
+/**
+ * One thing that was looked at.
+ */
+export type Check = {
+/**
+ * What it belongs to: `Engine`, `Keychain`, `Clients`, `Files`, `Bridge`, `Machine`.
+ */
+area: string,
+/**
+ * What was looked at: `Podman at unix:///run/podman/podman.sock`.
+ */
+name: string,
+/**
+ * How it is.
+ */
+status: CheckStatus,
+/**
+ * What was found.
+ */
+found: string,
+/**
+ * What to do, where something is wrong.
+ */
+fix: string | null, };
+
+/**
+ * How something is.
+ */
+export type CheckStatus = "ok" | "info" | "warning" | "problem";
+
+/**
+ * The answer to [`ConnectClient`] and [`DisconnectClient`].
+ */
+export type ClientChange = {
+/**
+ * The client's name for people.
+ */
+title: string,
+/**
+ * Its configuration file.
+ */
+file: string,
+/**
+ * Where the file as it was before is kept; none when there was no file, or nothing changed.
+ */
+backup: string | null,
+/**
+ * The servers whose entries were written or taken out.
+ */
+servers: Array<ServerName>, };
+
+/**
+ * The answer to [`ListClients`].
+ */
+export type ClientList = {
+/**
+ * The clients, found ones first.
+ */
+clients: Array<ClientView>, };
+
+/**
+ * A program that uses MCP servers.
+ */
+export type ClientView = {
+/**
+ * Its short name, for commands: `claude-desktop`.
+ */
+client: string,
+/**
+ * Its name for people: `Claude Desktop`.
+ */
+title: string,
+/**
+ * Whether it seems to be installed.
+ */
+found: boolean,
+/**
+ * Its configuration file.
+ */
+file: string,
+/**
+ * Servers connected to it by Caisson.
+ */
+servers: Array<ServerName>,
+/**
+ * What is wrong with its file.
+ */
+problem: string | null, };
+
+/**
+ * Writes servers into a client's configuration.
+ */
+export type ConnectClient = {
+/**
+ * The client's short name.
+ */
+client: string,
+/**
+ * Which servers; none means all that are installed.
+ */
+servers?: Array<ServerName>, };
+
+/**
+ * The answer to [`GetStatus`].
+ */
+export type DaemonStatus = {
+/**
+ * Caisson's version.
+ */
+version: string,
+/**
+ * The process.
+ */
+pid: number,
+/**
+ * What it is: `daemon`, `desktop`.
+ */
+role: string,
+/**
+ * Since when it runs.
+ */
+started_at: number,
+/**
+ * The bridge's address, `http://127.0.0.1:PORT`; none while it cannot listen.
+ */
+bridge: string | null,
+/**
+ * Why the bridge cannot listen.
+ */
+bridge_problem: string | null,
+/**
+ * Whether all servers are paused.
+ */
+paused: boolean,
+/**
+ * Installed servers.
+ */
+servers: number,
+/**
+ * Running servers.
+ */
+running: number,
+/**
+ * Open client sessions.
+ */
+sessions: number,
+/**
+ * The engine, once one was found.
+ */
+engine: EngineView | null,
+/**
+ * The folder of settings and server files.
+ */
+config: string,
+/**
+ * The folder of state and logs.
+ */
+data: string, };
+
+/**
+ * A SHA-256 digest, `sha256:` and 64 lower-case hexadecimal digits (OCI image specification, "Digests").
+ */
+export type Digest = string;
+
+/**
+ * Drops what was prepared, its image too.
+ */
+export type DiscardInstall = {
+/**
+ * Which.
+ */
+ticket: Ticket, };
+
+/**
+ * Takes servers out of a client's configuration.
+ */
+export type DisconnectClient = {
+/**
+ * The client's short name.
+ */
+client: string,
+/**
+ * Which servers; none means all that Caisson connected.
+ */
+servers?: Array<ServerName>, };
+
+/**
+ * Looks for everything Caisson needs, and for what is wrong with it.
+ */
+export type Doctor = Record<symbol, never>;
+
+/**
+ * The answer to [`Doctor`].
+ */
+export type DoctorReport = {
+/**
+ * What was looked at.
+ */
+checks: Array<Check>, };
+
+/**
+ * The reply of a method that has nothing to say but that it succeeded.
+ */
+export type Done = Record<symbol, never>;
+
+/**
+ * Ends what a request with `follow` or [`SubscribeEvents`] began.
+ */
+export type EndSubscription = {
+/**
+ * That request's id.
+ */
+request: number, };
+
+/**
+ * A container engine.
+ */
+export type EngineView = {
+/**
+ * `Podman` or `Docker`.
+ */
+kind: string,
+/**
+ * Its version.
+ */
+version: string,
+/**
+ * Whether it runs without root.
+ */
+rootless: boolean, };
+
+/**
+ * The kinds of failure a caller may want to tell apart.
+ */
+export type ErrorCode = "invalid" | "not_found" | "exists" | "busy" | "refused" | "engine" | "keychain" | "install" | "server" | "storage" | "client" | "paused" | "cancelled" | "daemon" | "internal" | "unknown";
+
+/**
+ * Something that happened, for everyone who watches: the CLI, the window, the tray.
+ */
+export type Event = { "event": "state",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Its state.
+ */
+state: ServerState, } | { "event": "changed",
+/**
+ * The server.
+ */
+server: ServerName, } | { "event": "removed",
+/**
+ * The server.
+ */
+server: ServerName, } | { "event": "broken",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What is wrong, with line and column.
+ */
+reason: string, } | { "event": "install",
+/**
+ * The server being installed.
+ */
+server: ServerName,
+/**
+ * The step.
+ */
+progress: Progress, } | { "event": "egress_refused",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The host it named.
+ */
+host: string,
+/**
+ * The TCP port.
+ */
+port: number,
+/**
+ * Why it was refused.
+ */
+reason: string, } | { "event": "paused",
+/**
+ * Whether they are paused.
+ */
+paused: boolean, };
+
+/**
+ * A folder of the user's, shown to a server.
+ */
+export type FolderGrant = {
+/**
+ * The folder on the host, absolute.
+ */
+host: string,
+/**
+ * Where it appears inside, absolute.
+ */
+inside: string,
+/**
+ * Whether the server may change what is in it.
+ */
+write?: boolean, };
+
+/**
+ * The plan a server would run under at its next start.
+ */
+export type GetPlan = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * How the process that owns the state is doing.
+ */
+export type GetStatus = Record<symbol, never>;
+
+/**
+ * A host and TCP port a server may reach, written `host` or `host:port`.
+ *
+ * The host is a DNS name (RFC 1123), kept in lower case without a final dot.
+ */
+export type HostRule = string;
+
+/**
+ * How a server shall be installed.
+ */
+export type InstallOptions = {
+/**
+ * Its name; none means one taken from the source.
+ */
+name?: ServerName,
+/**
+ * Put it in the place of a server of that name; that server's secrets and state stay.
+ */
+replace?: boolean,
+/**
+ * Let the package's own install scripts run.
+ */
+allow_scripts?: boolean,
+/**
+ * Which of the package's programs is the server, where it has several.
+ */
+entry?: string,
+/**
+ * Arguments for the server's program.
+ */
+args?: Array<string>,
+/**
+ * Environment variables, none of them secret.
+ */
+env?: { [key in string]: string },
+/**
+ * How it speaks MCP; none means as the source says, else standard input and output.
+ */
+transport?: Transport,
+/**
+ * What it may do.
+ */
+permissions?: Permissions,
+/**
+ * What it may use; none means the defaults.
+ */
+limits?: Limits,
+/**
+ * When it runs; none means the defaults.
+ */
+life?: LifeSettings, };
+
+/**
+ * Makes a bearer token for the bridge.
+ */
+export type IssueToken = {
+/**
+ * Who will use it, for people.
+ */
+subject: string,
+/**
+ * The servers it opens.
+ */
+servers: TokenServers,
+/**
+ * The tools it may call; none means every tool of those servers.
+ */
+tools?: Array<string>,
+/**
+ * How many seconds it lives; none means until revoked.
+ */
+ttl?: number, };
+
+/**
+ * The answer to [`IssueToken`].
+ */
+export type IssuedToken = {
+/**
+ * Names the token, for [`RevokeToken`].
+ */
+id: string,
+/**
+ * The token itself, this one time: only its hash is kept.
+ */
+token: string,
+/**
+ * The addresses it opens, where it names its servers.
+ */
+urls: Array<string>,
+/**
+ * When it ends.
+ */
+expires_at: number | null, };
+
+export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * When a server runs. Times are in seconds.
+ */
+export type LifeSettings = {
+/**
+ * Without a session for so long, it is stopped.
+ */
+idle_stop: number,
+/**
+ * So long it may take from start until it is ready.
+ */
+start_timeout: number,
+/**
+ * So often it is started again after it failed, before Caisson gives up.
+ */
+restarts: number, };
+
+/**
+ * What a server may use at most.
+ */
+export type Limits = {
+/**
+ * Memory; there is no swap beyond it.
+ */
+memory: MemorySize,
+/**
+ * Processors, in units of one core.
+ */
+cpus: number,
+/**
+ * Processes and threads.
+ */
+processes: number,
+/**
+ * Open files per process.
+ */
+files: number,
+/**
+ * Room in each writable temporary folder.
+ */
+scratch: MemorySize, };
+
+/**
+ * All clients Caisson knows.
+ */
+export type ListClients = Record<symbol, never>;
+
+/**
+ * The names of a server's secrets. No method answers a value.
+ */
+export type ListSecrets = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * All servers, in the order of their names.
+ */
+export type ListServers = Record<symbol, never>;
+
+/**
+ * All tokens that were not revoked.
+ */
+export type ListTokens = Record<symbol, never>;
+
+/**
+ * The tools a server offers. Starts it when needed.
+ */
+export type ListTools = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * A line a server wrote to standard error. The text is the server's word: show it escaped.
+ */
+export type LogLine = {
+/**
+ * When, in milliseconds since 1970 (UTC).
+ */
+at: number,
+/**
+ * Which of its processes, one for each session.
+ */
+process: number,
+/**
+ * The line, without its end.
+ */
+text: string, };
+
+/**
+ * The answer to [`ReadLogs`].
+ */
+export type LogTail = {
+/**
+ * Recent lines, oldest first.
+ */
+lines: Array<LogLine>, };
+
+/**
+ * An amount of memory in bytes, written as people do: `512MiB`, `2GiB`.
+ */
+export type MemorySize = string;
+
+/**
+ * Something the server sends without being asked, about a request of the same connection: the parameters of
+ * the notification `notice`.
+ */
+export type Notice = {
+/**
+ * The request it is about.
+ */
+request: number, } & ({ "notice": "progress", "data": Progress } | { "notice": "log", "data": LogLine } | { "notice": "event", "data": Event } | { "notice": "lost", "data": number } | { "notice": "end" });
+
+/**
+ * Opens an MCP session and turns the connection into it: after the answer's line, each line either way is a
+ * message of MCP, until either side closes. Any other request of the connection must have ended.
+ */
+export type OpenSession = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Who asks, for people: `stdio`.
+ */
+client: string, };
+
+/**
+ * Stops all servers and starts none, or lets them run again.
+ */
+export type Pause = {
+/**
+ * Whether they shall be paused.
+ */
+paused: boolean, };
+
+/**
+ * All a server may do beyond the defaults, which allow nothing. The user grants each item.
+ */
+export type Permissions = {
+/**
+ * Hosts it may open TCP connections to.
+ */
+hosts?: Array<HostRule>,
+/**
+ * Folders of the user's it sees.
+ */
+folders?: Array<FolderGrant>,
+/**
+ * Secrets it is given at start.
+ */
+secrets?: Array<SecretGrant>,
+/**
+ * A folder inside the container that is kept between runs, in a volume of the server's own.
+ */
+state?: string | null,
+/**
+ * Run as root inside the container, for images that need it.
+ */
+root?: boolean,
+/**
+ * Another container runtime, such as `runsc`, by the engine's name for it.
+ */
+runtime?: string | null, };
+
+/**
+ * One statement of a plan.
+ */
+export type PlanRow = {
+/**
+ * What it is about: `Network`.
+ */
+what: string,
+/**
+ * What holds: `none`.
+ */
+value: string,
+/**
+ * Why, or what it means.
+ */
+why: string, };
+
+/**
+ * A plan: the very values the container is created from.
+ */
+export type PlanView = {
+/**
+ * A digest over the whole plan.
+ */
+hash: Digest,
+/**
+ * The plan in people's words, the most telling first.
+ */
+rows: Array<PlanRow>,
+/**
+ * What this engine cannot enforce.
+ */
+warnings: Array<string>,
+/**
+ * The plan itself.
+ */
+plan: JsonValue, };
+
+/**
+ * Resolves a source to an exact version, builds its image and answers with the plan to review. Nothing runs
+ * and nothing is installed until [`AcceptInstall`]. Sends [`super::NoticeBody::Progress`].
+ */
+export type PrepareInstall = {
+/**
+ * Where the server comes from.
+ */
+source: Source,
+/**
+ * How it shall be installed.
+ */
+options?: InstallOptions, };
+
+/**
+ * The answer to [`PrepareInstall`]: what would run, for review.
+ */
+export type Prepared = {
+/**
+ * For [`AcceptInstall`] and [`DiscardInstall`]. It ends with the connection.
+ */
+ticket: Ticket,
+/**
+ * The name it gets.
+ */
+name: ServerName,
+/**
+ * What its file will say.
+ */
+server: Server,
+/**
+ * The plan it will run under.
+ */
+plan: PlanView,
+/**
+ * What the user should know before accepting.
+ */
+warnings: Array<string>,
+/**
+ * Names of the secrets it was granted and the keychain does not hold.
+ */
+missing_secrets: Array<string>, };
+
+/**
+ * A step of something long.
+ */
+export type Progress = {
+/**
+ * What is being done, in a few words: `Installing packages`.
+ */
+step: string,
+/**
+ * What about it, for people; may come from a registry or a server, so shown escaped.
+ */
+detail?: string | null,
+/**
+ * How much of the step is done, from 0 to 1, where that is known.
+ */
+fraction?: number | null, };
+
+/**
+ * A server's recent log lines, and with `follow` every later one as [`NoticeBody::Log`].
+ */
+export type ReadLogs = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * How many recent lines at most; none means all that are kept.
+ */
+tail?: number,
+/**
+ * Send later lines too, until [`EndSubscription`].
+ */
+follow?: boolean, };
+
+/**
+ * Takes a secret out of the keychain.
+ */
+export type RemoveSecret = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Its name.
+ */
+name: SecretName, };
+
+/**
+ * Removes a server: container, client entries, tokens' reach, secrets, image where nothing else uses it.
+ */
+export type RemoveServer = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Keep what it stored between runs, for a later install under the same name.
+ */
+keep_state?: boolean, };
+
+/**
+ * The answer to [`RemoveServer`].
+ */
+export type RemovedServer = {
+/**
+ * What was removed, for people: `container`, `secret TOKEN`, `entry in Cursor`.
+ */
+removed: Array<string>,
+/**
+ * What was left behind although it should not have been, and why.
+ */
+problems: Array<string>, };
+
+/**
+ * Stops a server and starts it again, under its plan as of this moment.
+ */
+export type RestartServer = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * Ends a token at once; its sessions end too.
+ */
+export type RevokeToken = {
+/**
+ * Which.
+ */
+id: string, };
+
+/**
+ * A secret of the keychain, given to a server at start.
+ */
+export type SecretGrant = {
+/**
+ * Its name in the keychain, and inside.
+ */
+name: SecretName,
+/**
+ * How the server finds it.
+ */
+as: SecretPlace, };
+
+/**
+ * The answer to [`ListSecrets`].
+ */
+export type SecretList = {
+/**
+ * Names the keychain holds for this server.
+ */
+stored: Array<SecretName>,
+/**
+ * Names the server was granted and the keychain does not hold.
+ */
+missing: Array<SecretName>, };
+
+/**
+ * What a secret is called: also the environment variable or the file it may become.
+ *
+ * ASCII letters, digits and `_`; does not begin with a digit; at most 64 characters.
+ */
+export type SecretName = string;
+
+/**
+ * How a server finds a secret.
+ */
+export type SecretPlace = "env" | "file";
+
+/**
+ * An installed server: what its file in the config folder says. The file's stem is its name.
+ */
+export type Server = {
+/**
+ * Where it came from, with the exact version.
+ */
+source: Source,
+/**
+ * The image that runs: its id on the engine, a digest over its content.
+ */
+image: Digest,
+/**
+ * The server's program and arguments inside the image.
+ */
+command: Array<string>,
+/**
+ * Environment variables, none of them secret.
+ */
+env?: { [key in string]: string },
+/**
+ * The working folder inside; none means the image's own.
+ */
+workdir?: string | null,
+/**
+ * How it speaks MCP.
+ */
+transport?: Transport,
+/**
+ * What it may do.
+ */
+permissions: Permissions,
+/**
+ * What it may use.
+ */
+limits: Limits,
+/**
+ * When it runs.
+ */
+life: LifeSettings, };
+
+/**
+ * The answer to [`ShowServer`].
+ */
+export type ServerDetails = {
+/**
+ * The server at a glance.
+ */
+view: ServerView,
+/**
+ * What its file says.
+ */
+definition: Server | null,
+/**
+ * Its file.
+ */
+file: string,
+/**
+ * Names of the secrets it was granted and the keychain does not hold.
+ */
+missing_secrets: Array<string>, };
+
+/**
+ * The answer to [`ListServers`].
+ */
+export type ServerList = {
+/**
+ * The servers.
+ */
+servers: Array<ServerView>,
+/**
+ * Whether all servers are paused.
+ */
+paused: boolean, };
+
+/**
+ * What a server is called: in its file's name, its URL path, its container's name.
+ *
+ * Lower-case ASCII letters, digits, `-`, `_` and `.`; begins with a letter or digit; at most 64 characters.
+ */
+export type ServerName = string;
+
+/**
+ * Where a server stands in its life, for people. The machine that moves it is `sandbox::life`.
+ */
+export type ServerState = { "state": "stopped" } | { "state": "starting" } | { "state": "running",
+/**
+ * Open client sessions.
+ */
+sessions: number, } | { "state": "stopping" } | { "state": "backoff",
+/**
+ * Which failure in a row this is, from 1.
+ */
+failures: number,
+/**
+ * Why it failed.
+ */
+reason: string, } | { "state": "failed",
+/**
+ * Why it failed last.
+ */
+reason: string, };
+
+/**
+ * A server at a glance.
+ */
+export type ServerView = {
+/**
+ * Its name.
+ */
+name: ServerName,
+/**
+ * Where it came from; none while its file was never readable.
+ */
+source: string | null,
+/**
+ * Where it stands in its life.
+ */
+state: ServerState,
+/**
+ * What is wrong with its file, with line and column; the last good version stays in force.
+ */
+broken: string | null,
+/**
+ * Its address for clients that speak Streamable HTTP.
+ */
+url: string, };
+
+/**
+ * Puts a secret into the keychain.
+ */
+export type SetSecret = {
+/**
+ * The server it is for.
+ */
+server: ServerName,
+/**
+ * Its name.
+ */
+name: SecretName,
+/**
+ * Its value, in base64.
+ */
+value: string, };
+
+/**
+ * Everything about one server.
+ */
+export type ShowServer = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * Stops every server and ends the process that owns the state.
+ */
+export type Shutdown = Record<symbol, never>;
+
+/**
+ * Where a server comes from, as the user writes it and its file keeps it.
+ */
+export type Source = string;
+
+/**
+ * Starts a server and waits until it is ready.
+ */
+export type StartServer = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * Stops a server; its sessions end.
+ */
+export type StopServer = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
+ * Every event from here on, as [`NoticeBody::Event`], until [`EndSubscription`].
+ */
+export type SubscribeEvents = Record<symbol, never>;
+
+/**
+ * Names a prepared install, on the connection that prepared it.
+ */
+export type Ticket = number;
+
+/**
+ * The answer to [`ListTokens`].
+ */
+export type TokenList = {
+/**
+ * The tokens, newest first.
+ */
+tokens: Array<TokenView>, };
+
+/**
+ * Which servers a token opens.
+ */
+export type TokenServers = "all" | { "only": Array<ServerName> };
+
+/**
+ * A token, without the token.
+ */
+export type TokenView = {
+/**
+ * Names it.
+ */
+id: string,
+/**
+ * Who uses it.
+ */
+subject: string,
+/**
+ * The servers it opens.
+ */
+servers: TokenServers,
+/**
+ * The tools it may call; none means every tool of those servers.
+ */
+tools: Array<string> | null,
+/**
+ * When it was made.
+ */
+issued_at: number,
+/**
+ * When it ends.
+ */
+expires_at: number | null, };
+
+/**
+ * A tool, as the server describes it. All of it is the server's word: show it escaped.
+ */
+export type Tool = {
+/**
+ * Its name.
+ */
+name: string,
+/**
+ * Its title.
+ */
+title?: string | null,
+/**
+ * What it says it does.
+ */
+description?: string | null,
+/**
+ * The JSON Schema of its arguments.
+ */
+inputSchema: JsonValue,
+/**
+ * What it says of its own effects.
+ */
+annotations?: JsonValue | null, };
+
+/**
+ * The answer to [`ListTools`].
+ */
+export type ToolList = {
+/**
+ * The tools, as the server orders them.
+ */
+tools: Array<Tool>, };
+
+/**
+ * How a server speaks MCP.
+ */
+export type Transport = "stdio" | { "http": {
+/**
+ * The port it listens on.
+ */
+port: number,
+/**
+ * The endpoint's path, such as `/mcp`.
+ */
+path: string, } };
+
+/** Each method of the control API, with its parameters and its reply. */
+export type Methods = {
+  "server.list": { params: ListServers; reply: ServerList };
+  "server.show": { params: ShowServer; reply: ServerDetails };
+  "server.plan": { params: GetPlan; reply: PlanView };
+  "server.start": { params: StartServer; reply: ServerView };
+  "server.stop": { params: StopServer; reply: ServerView };
+  "server.restart": { params: RestartServer; reply: ServerView };
+  "server.remove": { params: RemoveServer; reply: RemovedServer };
+  "server.tools": { params: ListTools; reply: ToolList };
+  "server.call": { params: CallTool; reply: CallReply };
+  "server.logs": { params: ReadLogs; reply: LogTail };
+  "install.prepare": { params: PrepareInstall; reply: Prepared };
+  "install.accept": { params: AcceptInstall; reply: ServerView };
+  "install.discard": { params: DiscardInstall; reply: Done };
+  "client.list": { params: ListClients; reply: ClientList };
+  "client.connect": { params: ConnectClient; reply: ClientChange };
+  "client.disconnect": { params: DisconnectClient; reply: ClientChange };
+  "secret.set": { params: SetSecret; reply: Done };
+  "secret.list": { params: ListSecrets; reply: SecretList };
+  "secret.remove": { params: RemoveSecret; reply: Done };
+  "token.issue": { params: IssueToken; reply: IssuedToken };
+  "token.list": { params: ListTokens; reply: TokenList };
+  "token.revoke": { params: RevokeToken; reply: Done };
+  "events.subscribe": { params: SubscribeEvents; reply: Done };
+  "subscription.end": { params: EndSubscription; reply: Done };
+  "request.cancel": { params: Cancel; reply: Done };
+  "session.open": { params: OpenSession; reply: Done };
+  "daemon.status": { params: GetStatus; reply: DaemonStatus };
+  "daemon.pause": { params: Pause; reply: Done };
+  "daemon.shutdown": { params: Shutdown; reply: Done };
+  "doctor": { params: Doctor; reply: DoctorReport };
+};
