@@ -4,12 +4,16 @@
 //! [`Header`], that says what the stream is. A frame is a length, four bytes big-endian, and so many bytes
 //! of JSON ([`frame`]). Either side treats the other as hostile: every length is capped, nothing panics.
 
+mod driver;
 pub mod frame;
 mod message;
 mod mux;
+mod pressure;
+mod stream;
 
 pub use message::{
     AirlockEvent, Command, Connection, EgressName, Exit, FileMode, Header, Launch, LaunchFile, Mode, Order,
     ProcessId, Refusal, SecretBytes,
 };
-pub use mux::{Incoming, Mux, MuxError, Opener, Stream};
+pub use mux::{Incoming, MOST_OPENED, Mux, MuxError, Opener};
+pub use stream::Stream;

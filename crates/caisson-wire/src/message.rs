@@ -12,7 +12,8 @@ pub enum Header {
     /// [`AirlockEvent`] the other, for as long as the pipe lives. Its end ends the airlock.
     Control,
     /// Host to airlock: standard input and output of a process of its own, running the launched command.
-    /// The host's half-close closes standard input; the airlock's half-close means output has ended.
+    /// The host's half-close closes standard input; the airlock's half-close means output has ended. The
+    /// host's reset, or end of the pipe, is a half-close after which nobody reads.
     Session {
         /// The host's name for the process.
         process: ProcessId,
@@ -30,7 +31,8 @@ pub enum Header {
         /// The port on 127.0.0.1.
         port: u16,
     },
-    /// Airlock to host: what a process writes to standard error. Bytes, not lines.
+    /// Airlock to host: what a process writes to standard error, and the HTTP server to standard output
+    /// too. Bytes, not lines. Opened with the first of them: a silent process has none.
     Stderr {
         /// The process that writes.
         process: ProcessId,
@@ -88,7 +90,7 @@ pub enum Order {
         /// All names that may be reached from here on.
         names: Vec<EgressName>,
     },
-    /// Sends a signal to a process and all it started.
+    /// Sends a signal to a process and all it started. For a process that has ended, nothing happens.
     Signal {
         /// The process.
         process: ProcessId,
@@ -200,14 +202,16 @@ pub enum AirlockEvent {
         /// Its number inside the container.
         pid: i32,
     },
-    /// A process could not be started. Its stream ends.
+    /// A process could not be started. Its stream is reset.
     StartFailed {
         /// Which.
         process: ProcessId,
         /// Why, for people.
         reason: String,
     },
-    /// A process has ended and was reaped, and its output has been read to the end.
+    /// A process has ended and was reaped, what it left running in its process group was killed, and its
+    /// output has been read to the end. For [`ProcessId`] 0 in [`Mode::Stdio`], without [`Self::Started`]:
+    /// the spare ended before a session took it. The next session starts afresh.
     Exited {
         /// Which.
         process: ProcessId,

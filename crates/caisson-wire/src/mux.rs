@@ -1,23 +1,25 @@
-use std::{
-    future::poll_fn,
-    task::{Context, Poll},
-};
+use std::{sync::Arc, time::Duration};
 
-use futures::{AsyncRead as FuturesRead, AsyncWrite as FuturesWrite};
+use futures::future::poll_fn;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
-use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt, TokioAsyncReadCompatExt};
+use tokio_util::compat::TokioAsyncReadCompatExt;
 
-/// Open streams at a time, both ways together. Beyond that, opening fails.
-const MOST_STREAMS: usize = 1024;
+use crate::{driver::Driver, pressure::Pressure, stream::Stream};
+
+/// Streams one side holds open at a time. Below the 256 unacknowledged streams at which yamux makes an
+/// opener wait, so that silent streams never block the next.
+pub const MOST_OPENED: usize = 224;
+/// Streams yamux takes, both ways together; one more would end the pipe. Twice [`MOST_OPENED`], and room
+/// for those one side has let go of and the other has not.
+const MOST_STREAMS: usize = 512;
 /// Bytes received and not yet read, over all streams: what a flood can make this side hold at most.
 const MOST_UNREAD: usize = MOST_STREAMS * (256 << 10);
-
-/// One stream of the pipe: bytes both ways, each way closed on its own.
-pub type Stream = Compat<yamux::Stream>;
+/// How long the last bytes may take to leave when the pipe is closed from this side.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The pipe, carrying streams. Dropping every [`Opener`] and the [`Incoming`] closes it.
 #[derive(Debug)]
@@ -36,6 +38,9 @@ pub enum MuxError {
     /// The pipe has closed.
     #[error("the pipe is closed")]
     Closed,
+    /// This side holds [`MOST_OPENED`] streams open. Others can be opened when some of them end.
+    #[error("the pipe carries {MOST_OPENED} streams, the most it takes; wait until some of them end")]
+    Full,
     /// The other side broke the protocol, or the pipe failed.
     #[error("the pipe failed: {0}")]
     Failed(#[from] yamux::ConnectionError),
@@ -43,42 +48,49 @@ pub enum MuxError {
 
 /// Opens streams to the other side.
 #[derive(Clone, Debug)]
-pub struct Opener(mpsc::Sender<oneshot::Sender<Stream>>);
+pub struct Opener {
+    requests: mpsc::Sender<oneshot::Sender<Stream>>,
+    room: Arc<Semaphore>,
+}
 
-/// The streams the other side opens.
+/// The streams the other side opens. Those that nobody takes are held, up to the most the pipe carries;
+/// when this is dropped they are reset.
 #[derive(Debug)]
-pub struct Incoming(mpsc::UnboundedReceiver<Stream>);
+pub struct Incoming {
+    streams: mpsc::UnboundedReceiver<Stream>,
+    /// Keeps the pipe open for as long as somebody listens, though nobody opens.
+    _open: Opener,
+}
 
 impl Mux {
-    /// The host's end of a pipe. Must be called within a Tokio runtime.
+    /// The host's end of a pipe. Must be called within a Tokio runtime that has its clock enabled.
     pub fn host<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(pipe: T) -> Self {
         Self::start(pipe, yamux::Mode::Client)
     }
 
-    /// The airlock's end of a pipe. Must be called within a Tokio runtime.
+    /// The airlock's end of a pipe. Must be called within a Tokio runtime that has its clock enabled.
     pub fn airlock<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(pipe: T) -> Self {
         Self::start(pipe, yamux::Mode::Server)
     }
 
     fn start<T: AsyncRead + AsyncWrite + Send + Unpin + 'static>(pipe: T, mode: yamux::Mode) -> Self {
         let mut config = yamux::Config::default();
-        config.set_max_connection_receive_window(Some(MOST_UNREAD)).set_max_num_streams(MOST_STREAMS);
-        let (opener, requests) = mpsc::channel(32);
-        // Bounded by MOST_STREAMS: yamux refuses more.
-        let (accepted, incoming) = mpsc::unbounded_channel();
-        let mut driver = Driver {
-            connection: yamux::Connection::new(pipe.compat(), config, mode),
-            requests,
-            opening: None,
-            accepted,
-        };
+        config.set_max_num_streams(MOST_STREAMS).set_max_connection_receive_window(Some(MOST_UNREAD));
+        let (requests, asked) = mpsc::channel(32);
+        // Bounded by MOST_STREAMS: yamux takes no more.
+        let (accepted, streams) = mpsc::unbounded_channel();
+        let (pipe, jammed) = Pressure::watch(pipe);
+        let connection = yamux::Connection::new(pipe.compat(), config, mode);
+        let mut driver = Driver::new(connection, asked, accepted, jammed);
         let driver = tokio::spawn(async move {
             let ended = poll_fn(|cx| driver.poll(cx)).await;
-            // In good order or not, what was written before the end is sent, if the pipe still takes it.
-            drop(poll_fn(|cx| driver.connection.poll_close(cx)).await);
+            // What was written before the end is sent, if the pipe takes it in time.
+            drop(tokio::time::timeout(FAREWELL, poll_fn(|cx| driver.poll_close(cx))).await);
             ended
         });
-        Self { opener: Opener(opener), incoming: Incoming(incoming), driver }
+        let opener = Opener { requests, room: Arc::new(Semaphore::new(MOST_OPENED)) };
+        let incoming = Incoming { streams, _open: opener.clone() };
+        Self { opener, incoming, driver }
     }
 }
 
@@ -86,64 +98,18 @@ impl Opener {
     /// Opens a stream. The other side learns of it with the first bytes written.
     ///
     /// # Errors
-    /// When the pipe is closed, or has as many streams as it takes.
+    /// When the pipe is closed, or this side holds [`MOST_OPENED`] streams.
     pub async fn open(&self) -> Result<Stream, MuxError> {
+        let permit = self.room.clone().try_acquire_owned().map_err(|_| MuxError::Full)?;
         let (reply, stream) = oneshot::channel();
-        self.0.send(reply).await.map_err(|_| MuxError::Closed)?;
-        stream.await.map_err(|_| MuxError::Closed)
+        self.requests.send(reply).await.map_err(|_| MuxError::Closed)?;
+        Ok(stream.await.map_err(|_| MuxError::Closed)?.holding(permit))
     }
 }
 
 impl Incoming {
     /// The next stream; none when the pipe has closed.
     pub async fn next(&mut self) -> Option<Stream> {
-        self.0.recv().await
-    }
-}
-
-/// Moves the connection: yamux reads and writes only while it is polled.
-struct Driver<T> {
-    connection: yamux::Connection<T>,
-    requests: mpsc::Receiver<oneshot::Sender<Stream>>,
-    opening: Option<oneshot::Sender<Stream>>,
-    accepted: mpsc::UnboundedSender<Stream>,
-}
-
-impl<T: FuturesRead + FuturesWrite + Unpin> Driver<T> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MuxError>> {
-        loop {
-            if self.poll_opening(cx).is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            match self.connection.poll_next_inbound(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error.into())),
-                // A receiver that is gone wants no stream; dropping it resets it.
-                Poll::Ready(Some(Ok(stream))) => drop(self.accepted.send(stream.compat())),
-            }
-        }
-    }
-
-    /// Ready when nobody can open streams or take them any more: then the pipe closes.
-    fn poll_opening(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.opening.is_some() {
-                let Poll::Ready(opened) = self.connection.poll_new_outbound(cx) else {
-                    return Poll::Pending;
-                };
-                let reply = self.opening.take();
-                // On an error the reply is dropped, and the one who asked learns that it cannot be.
-                if let (Some(reply), Ok(stream)) = (reply, opened) {
-                    drop(reply.send(stream.compat()));
-                }
-            }
-            match self.requests.poll_recv(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(reply)) => self.opening = Some(reply),
-                Poll::Ready(None) if self.accepted.is_closed() => return Poll::Ready(()),
-                Poll::Ready(None) => return Poll::Pending,
-            }
-        }
+        self.streams.recv().await
     }
 }
