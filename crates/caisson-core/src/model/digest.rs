@@ -1,6 +1,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use ts_rs::TS;
 
 /// A SHA-256 digest, `sha256:` and 64 lower-case hexadecimal digits (OCI image specification, "Digests").
@@ -15,6 +16,17 @@ pub struct Digest(String);
 pub struct DigestError(String);
 
 impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut text = String::from("sha256:");
+        for byte in Sha256::digest(bytes) {
+            text.extend(
+                [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')),
+            );
+        }
+        Self(text)
+    }
+
     /// The whole digest, `sha256:` included.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,5 +66,18 @@ impl From<Digest> for String {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_of_bytes_is_the_one_everyone_computes() {
+        let digest = Digest::of(b"abc");
+        let known = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest.as_str(), known);
+        assert_eq!(known.parse(), Ok(digest));
     }
 }
