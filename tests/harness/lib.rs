@@ -1,1 +1,11 @@
-//! x
+//! What the end-to-end tests stand on: engines, a Caisson of their own with its own home, and clients.
+//!
+//! Nothing here stands in for the real thing. A test that cannot run says so loudly, and fails in CI.
+
+pub mod clients;
+pub mod engines;
+pub mod home;
+pub mod programs;
+
+pub use engines::TestEngine;
+pub use home::{Home, Said};

@@ -1,0 +1,134 @@
+//! The bridge's door: who is turned away, and how.
+
+use std::time::Duration;
+
+use caisson_tests::{Home, clients::Access};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+on_engines!([podman] turns_away, fifty_megabytes, tokens_are_scoped_and_revoked);
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
+
+struct Door {
+    authority: String,
+    path: String,
+    token: String,
+}
+
+impl Door {
+    fn of(access: &Access) -> Self {
+        let rest = access.url.strip_prefix("http://").unwrap();
+        let (authority, path) = rest.split_once('/').unwrap();
+        Self { authority: authority.to_owned(), path: format!("/{path}"), token: access.token.clone() }
+    }
+
+    /// Sends one raw request and gives the status and the whole answer.
+    fn knock(&self, host: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut head = format!("POST {} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n", self.path);
+        head += "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        head += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        block_on(async {
+            let mut stream = TcpStream::connect(&self.authority).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer))
+                .await
+                .unwrap()
+                .unwrap();
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            (answer.split(' ').nth(1).unwrap_or("0").parse().unwrap_or(0), answer)
+        })
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
+fn turns_away(home: &Home) {
+    home.caisson(&["install", "example", "--yes"]).ok();
+    let door = Door::of(&Access::to(home, "example"));
+    let bearer = format!("Bearer {}", door.token);
+    let auth = ("Authorization", bearer.as_str());
+
+    assert_eq!(door.knock(&door.authority, &[auth], INITIALIZE).0, 200);
+    for (host, headers, status) in [
+        ("evil.example.com", vec![auth], 403),
+        (door.authority.as_str(), vec![auth, ("Origin", "https://evil.example.com")], 403),
+        (door.authority.as_str(), vec![auth, ("Origin", "null")], 403),
+        (door.authority.as_str(), vec![], 401),
+        (door.authority.as_str(), vec![("Authorization", "Bearer csn_wrong")], 401),
+        (door.authority.as_str(), vec![("Authorization", "Basic eDp5")], 401),
+        (door.authority.as_str(), vec![auth, ("Mcp-Session-Id", "nobody")], 404),
+    ] {
+        let (got, answer) = door.knock(host, &headers, INITIALIZE);
+        assert_eq!(got, status, "{host} {headers:?}: {answer}");
+        assert!(!answer.contains(&door.token), "an answer holds the token");
+    }
+    for body in ["", "{", "[]", "null", &"[".repeat(100_000)] {
+        let (status, answer) = door.knock(&door.authority, &[auth], body);
+        assert_eq!(status, 400, "{answer}");
+    }
+    let nobody = Door { path: "/s/nobody/mcp".to_owned(), ..door };
+    assert!(matches!(nobody.knock(&nobody.authority, &[auth], INITIALIZE).0, 403 | 404));
+}
+
+fn fifty_megabytes(home: &Home) {
+    home.caisson(&["install", "example", "--yes"]).ok();
+    let door = Door::of(&Access::to(home, "example"));
+    let status = block_on(async {
+        let mut stream = TcpStream::connect(&door.authority).await.unwrap();
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Accept: application/json, text/event-stream\r\nContent-Length: 50000000\r\n\r\n",
+            door.path, door.authority, door.token
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let chunk = vec![b'x'; 1 << 20];
+        for _ in 0..50 {
+            if stream.write_all(&chunk).await.is_err() {
+                break;
+            }
+        }
+        let mut answer = vec![0; 64];
+        let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer)).await.unwrap();
+        String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned()
+    });
+    assert!(status.starts_with("HTTP/1.1 413"), "{status}");
+    let resident = std::fs::read_to_string(format!("/proc/{}/status", home.daemon_pid())).unwrap();
+    let peak = resident.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak < 120 << 10, "the daemon held {peak} KiB for a body it refused");
+}
+
+fn tokens_are_scoped_and_revoked(home: &Home) {
+    home.caisson(&["install", "example", "--yes"]).ok();
+    home.caisson(&["install", "example", "--name", "other", "--yes"]).ok();
+    let door = Door::of(&Access::to(home, "example"));
+    let bearer = format!("Bearer {}", door.token);
+    let auth = ("Authorization", bearer.as_str());
+    let other = Door {
+        path: "/s/other/mcp".to_owned(),
+        authority: door.authority.clone(),
+        token: door.token.clone(),
+    };
+    assert!(matches!(other.knock(&other.authority, &[auth], INITIALIZE).0, 403 | 404));
+
+    let tokens = home.caisson(&["token", "list", "--json"]).json();
+    let id = tokens["tokens"][0]["id"].clone();
+    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    home.caisson(&["token", "revoke", &id]).ok();
+    assert_eq!(door.knock(&door.authority, &[auth], INITIALIZE).0, 401);
+    assert!(!home.caisson(&["token", "list"]).out.contains(&door.token));
+
+    let short = home.caisson(&["token", "issue", "--server", "example", "--ttl", "1s", "--json"]).json();
+    std::thread::sleep(Duration::from_secs(2));
+    let bearer = format!("Bearer {}", short["token"].as_str().unwrap());
+    assert_eq!(door.knock(&door.authority, &[("Authorization", &bearer)], INITIALIZE).0, 401);
+}

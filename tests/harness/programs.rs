@@ -1,0 +1,46 @@
+//! The programs under test, and those of others, as `make test` built or installed them.
+
+use std::path::{Path, PathBuf};
+
+/// The repository.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .canonicalize()
+        .expect("the repository is where it was built")
+}
+
+/// The `caisson` command line: `CAISSON_TEST_BIN` or the one built beside the tests.
+///
+/// # Panics
+/// When it was not built.
+pub fn caisson() -> PathBuf {
+    beside_the_tests("CAISSON_TEST_BIN", "caisson")
+}
+
+/// The tray application.
+///
+/// # Panics
+/// When it was not built.
+pub fn desktop() -> PathBuf {
+    beside_the_tests("CAISSON_TEST_DESKTOP", "caisson-desktop")
+}
+
+fn beside_the_tests(variable: &str, name: &str) -> PathBuf {
+    let path = std::env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| {
+        let test = std::env::current_exe().expect("a test knows its own path");
+        test.ancestors().nth(2).expect("tests lie in target/PROFILE/deps").join(name)
+    });
+    assert!(path.exists(), "{} is not there: build it first, or use `make test`", path.display());
+    path
+}
+
+/// A program that `scripts/setup test` installed below `.setup`.
+///
+/// # Panics
+/// When it is not there.
+pub fn installed(path: &str) -> PathBuf {
+    let path = repository().join(".setup").join(path);
+    assert!(path.exists(), "{} is not there: run `scripts/setup test`", path.display());
+    path
+}
