@@ -170,9 +170,19 @@ impl Home {
         u32::try_from(status["pid"].as_u64().expect("a status has a pid")).expect("a pid is small")
     }
 
-    /// The engine's own command line, as its administrator: to look at what Caisson made.
+    /// The engine's socket.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    /// The output of the engine's own command line: to look at what Caisson made.
     #[track_caller]
     pub fn engine_cli(&self, args: &[&str]) -> String {
+        said(self.engine_command(args), b"").ok()
+    }
+
+    /// The engine's own command line, as its administrator, ready to run.
+    pub fn engine_command(&self, args: &[&str]) -> Command {
         let at = format!("unix://{}", self.socket.display());
         let mut command = match self.engine {
             TestEngine::Docker => {
@@ -187,7 +197,7 @@ impl Home {
             }
         };
         command.args(args);
-        said(command, b"").ok()
+        command
     }
 
     /// What Caisson calls this home, in labels.
