@@ -5,3 +5,23 @@
 
 pub mod api;
 pub mod bindings;
+mod client;
+mod connection;
+mod lines;
+mod message;
+mod server;
+mod service;
+mod socket;
+#[cfg(all(test, unix))]
+mod tests;
+
+pub use client::{ControlClient, Running, SessionStream};
+pub use connection::serve_stream;
+pub use lines::{LineError, LineReader};
+pub use server::serve;
+pub use service::{Call, CallError, Notices, Reply, Service, Session};
+pub use socket::{Listener, SocketError};
+
+/// The longest line either side takes, in bytes: a message of MCP of the largest size, and what JSON-RPC puts
+/// around it.
+pub const LONGEST_LINE: usize = (16 << 20) + (64 << 10);

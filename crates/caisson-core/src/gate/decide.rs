@@ -122,7 +122,8 @@ mod tests {
             let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
             admit(principal, &name("a"), &envelope, kind).map(|permit| permit.what())
         };
-        let call = |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+        let call =
+            |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
         let denied = |tool: &str| Err(Denial::Tool { server: name("a"), tool: tool.to_owned() });
         for (message, expected) in [
             (call(r#"{"name":"echo"}"#), Ok(Permitted::Message)),

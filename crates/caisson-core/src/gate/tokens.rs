@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::Scope;
-pub use text::TokenText;
 use text::TokenHash;
+pub use text::TokenText;
 
 /// What a token is called, in listings and for revoking it. It is no secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
