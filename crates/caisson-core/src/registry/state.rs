@@ -226,5 +226,6 @@ fn translate(path: &Path, error: rusqlite::Error) -> StateError {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
