@@ -41,7 +41,7 @@ check: ui ## Lint: formatting, clippy, licences and advisories, types of the win
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd ui && npm run check
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; \
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; \
 	else echo "check: cargo-deny is not installed: bans, licences and sources are NOT checked (cargo install cargo-deny)"; fi
 
 fmt: ## Format everything
