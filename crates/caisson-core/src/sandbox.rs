@@ -1,8 +1,304 @@
 //! Turns a server's permissions into a `Plan`, and keeps the server running. Only here a `Plan` is made.
+//!
+//! From the top: [`Sandbox`] knows every server; a supervisor keeps one running, as the state machine in `life`
+//! says; a link is the host's end of one container's pipe; a [`Session`] is one client's way in.
 
+mod entrance;
+mod environment;
+mod error;
+mod http;
+mod install;
+mod lease;
+mod life;
+mod lines;
+mod link;
+mod logs;
+mod outbound;
 mod plan;
+mod process;
+mod session;
+mod start;
+mod stdio;
+mod supervisor;
+mod vessel;
 
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use caisson_wire::LaunchFile;
+use futures::future::join_all;
+use tokio::{
+    sync::{OnceCell, oneshot},
+    time::timeout,
+};
+
+use self::{
+    start::{Common, SecretSource},
+    supervisor::{Ask, Handle, Reply},
+    vessel::Dock,
+};
+use crate::{
+    egress::Egress,
+    gate::{Permit, Permitted},
+    model::{Event, EventSender, HostRule, Server, ServerName, ServerState},
+};
+
+pub use environment::{base_environment, with_image};
+pub use error::{SandboxError, SessionError, StartError};
+pub use install::{Install, Output};
+pub use logs::{Clock, LogLine, LogTail};
 pub use plan::{
     Bind, FolderError, Folders, HOME, InstallNeeds, Network, Places, Plan, PlanError, PlanKind, PlanLine,
     Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
 };
+pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
+
+/// How long a shutdown may take; then the pipes are closed, which ends every container all the same.
+const SHUTDOWN: Duration = Duration::from_secs(8);
+
+/// What the sandbox is made of.
+pub struct SandboxParts {
+    /// Opens servers' connections.
+    pub egress: Egress,
+    /// Where events go.
+    pub events: EventSender,
+    /// Tells this state folder's containers from another's. Letters and digits.
+    pub home_id: String,
+    /// Who runs Caisson.
+    pub user: UserIds,
+    /// Places that no server is shown.
+    pub places: Places,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Every installed server and its container. Cheap to clone. Must be used within a Tokio runtime.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    common: Arc<Common>,
+    servers: RwLock<BTreeMap<ServerName, Handle>>,
+    paused: AtomicBool,
+    shut_down: AtomicBool,
+}
+
+impl Sandbox {
+    fn with(parts: SandboxParts, dock: Arc<dyn Dock>, secrets: Arc<dyn SecretSource>) -> Self {
+        let SandboxParts { egress, events, home_id, user, places, clock } = parts;
+        let swept = OnceCell::new();
+        let common = Arc::new(Common { dock, secrets, egress, events, home_id, user, places, clock, swept });
+        Self(Arc::new(Inner {
+            common,
+            servers: RwLock::default(),
+            paused: AtomicBool::new(false),
+            shut_down: AtomicBool::new(false),
+        }))
+    }
+
+    /// Tells what is installed under a name. For one that is known already: changed hosts are in force at once,
+    /// everything else at the next start.
+    pub fn define(&self, name: &ServerName, server: Server) {
+        let mut servers = self.0.servers.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(handle) = servers.get(name) else {
+            let handle = Handle::supervise(name.clone(), server, self.0.common.clone());
+            servers.insert(name.clone(), handle);
+            return;
+        };
+        if **handle.server.borrow() == server {
+            return;
+        }
+        let hosts: Arc<[HostRule]> = Arc::from(server.permissions.hosts.clone());
+        handle.rules.send_if_modified(|rules| {
+            let changed = **rules != *hosts;
+            *rules = hosts;
+            changed
+        });
+        handle.server.send_replace(Arc::new(server));
+        drop(handle.asks.send(Ask::Changed));
+    }
+
+    /// Tells that a server is no longer installed: it is stopped. Its kept state stays; see
+    /// [`Self::erase_state`].
+    pub fn forget(&self, name: &ServerName) {
+        let handle = self.0.servers.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(handle) = handle {
+            let (reply, _) = oneshot::channel();
+            drop(handle.asks.send(Ask::End(reply)));
+        }
+    }
+
+    /// Removes the volume with what a server has kept between its runs. Stop the server first.
+    ///
+    /// # Errors
+    /// When the engine cannot.
+    pub async fn erase_state(&self, name: &ServerName) -> Result<(), SandboxError> {
+        let volume = plan::state_volume(name, &self.0.common.home_id);
+        let erased = self.0.common.dock.remove_volume(&volume).await;
+        erased.map_err(|cause| SandboxError::Start { server: name.clone(), cause: Arc::new(cause) })
+    }
+
+    /// Whether a server of this name is installed.
+    pub fn has(&self, name: &ServerName) -> bool {
+        self.0.servers.read().unwrap_or_else(PoisonError::into_inner).contains_key(name)
+    }
+
+    /// The plan under which a server would be started at this moment.
+    ///
+    /// # Errors
+    /// When there is none: nothing it is granted may be impossible or refused.
+    pub async fn plan(&self, name: &ServerName) -> Result<Plan, SandboxError> {
+        let server = self.handle(name, |handle| handle.server.borrow().clone())?;
+        self.plan_of(name, &server).await
+    }
+
+    /// The plan of a server that is not installed yet, for review.
+    ///
+    /// # Errors
+    /// As for [`Self::plan`].
+    pub async fn plan_of(&self, name: &ServerName, server: &Server) -> Result<Plan, SandboxError> {
+        let plan = self.0.common.plan(name, server).await;
+        plan.map_err(|cause| SandboxError::Start { server: name.clone(), cause: Arc::new(cause) })
+    }
+
+    /// Starts a server, and waits until it runs.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn start(&self, name: &ServerName) -> Result<(), SandboxError> {
+        self.may_start()?;
+        self.ask(name, Ask::Start).await
+    }
+
+    /// Stops a server, and waits until no container of it is left. It stays stopped until it is used again.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub async fn stop(&self, name: &ServerName) -> Result<(), SandboxError> {
+        self.ask(name, Ask::Stop).await
+    }
+
+    /// Stops a server and starts it as it is defined by then.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn restart(&self, name: &ServerName) -> Result<(), SandboxError> {
+        self.may_start()?;
+        self.ask(name, Ask::Restart).await
+    }
+
+    /// The state of a server; none when there is no such server.
+    pub fn state(&self, name: &ServerName) -> Option<ServerState> {
+        self.handle(name, |handle| handle.state.borrow().clone()).ok()
+    }
+
+    /// The states of all servers, by name.
+    pub fn states(&self) -> Vec<(ServerName, ServerState)> {
+        let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.iter().map(|(name, handle)| (name.clone(), handle.state.borrow().clone())).collect()
+    }
+
+    /// Stops all servers and lets none start; or lets them start again.
+    pub async fn pause(&self, paused: bool) {
+        if self.0.paused.swap(paused, Ordering::SeqCst) != paused {
+            // Nobody watching is fine.
+            drop(self.0.common.events.send(Event::Paused { paused }));
+        }
+        if paused {
+            self.ask_all(Ask::Stop).await;
+        }
+    }
+
+    /// Whether all servers are paused.
+    pub fn is_paused(&self) -> bool {
+        self.0.paused.load(Ordering::SeqCst)
+    }
+
+    /// Opens a session with the server the permit is for, starting it where it does not run.
+    ///
+    /// # Errors
+    /// When the server cannot be started, or does not take the session.
+    pub async fn open_session(&self, permit: Permit) -> Result<Session, SandboxError> {
+        if permit.what() != Permitted::Session {
+            return Err(SandboxError::WrongPermit);
+        }
+        self.may_start()?;
+        self.ask(permit.server(), Ask::Open).await
+    }
+
+    /// A server's log.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn logs(&self, name: &ServerName) -> Result<LogTail, SandboxError> {
+        self.handle(name, |handle| handle.logs.tail())
+    }
+
+    /// Brings up the container of an install. It may reach `hosts` and finds `files` inside.
+    ///
+    /// # Errors
+    /// When the container cannot be brought up.
+    pub async fn run_install(
+        &self,
+        plan: Plan,
+        hosts: Vec<HostRule>,
+        files: Vec<LaunchFile>,
+    ) -> Result<Install, SandboxError> {
+        if self.0.shut_down.load(Ordering::SeqCst) {
+            return Err(SandboxError::ShutDown);
+        }
+        Install::begin(self.0.common.clone(), plan, hosts, files).await
+    }
+
+    /// Stops every container, all at the same time, and starts none from here on. Takes a few seconds at most.
+    pub async fn shutdown(&self) {
+        self.0.shut_down.store(true, Ordering::SeqCst);
+        drop(timeout(SHUTDOWN, self.ask_all(Ask::End)).await);
+        // What has not ended by now ends with its supervisor, when this lets go of it.
+        self.0.servers.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn may_start(&self) -> Result<(), SandboxError> {
+        if self.0.shut_down.load(Ordering::SeqCst) {
+            return Err(SandboxError::ShutDown);
+        }
+        if self.is_paused() { Err(SandboxError::Paused) } else { Ok(()) }
+    }
+
+    fn handle<T>(&self, name: &ServerName, use_it: impl FnOnce(&Handle) -> T) -> Result<T, SandboxError> {
+        let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
+        servers.get(name).map(use_it).ok_or_else(|| SandboxError::NoSuchServer(name.clone()))
+    }
+
+    async fn ask<T>(&self, name: &ServerName, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, SandboxError> {
+        let (reply, answer) = oneshot::channel();
+        // A supervisor that is gone drops the reply.
+        self.handle(name, |handle| drop(handle.asks.send(ask(reply))))?;
+        answer.await.unwrap_or_else(|_| Err(SandboxError::Stopped(name.clone())))
+    }
+
+    async fn ask_all(&self, ask: impl Fn(Reply<()>) -> Ask) {
+        let answers: Vec<oneshot::Receiver<_>> = {
+            let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
+            let put = |handle: &Handle| {
+                let (reply, answer) = oneshot::channel();
+                drop(handle.asks.send(ask(reply)));
+                answer
+            };
+            servers.values().map(put).collect()
+        };
+        join_all(answers).await;
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").finish_non_exhaustive()
+    }
+}

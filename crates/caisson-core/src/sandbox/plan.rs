@@ -17,6 +17,7 @@ use ts_rs::TS;
 
 use crate::model::{Digest, HostRule, SecretName, ServerName};
 
+pub(super) use build::state_volume;
 pub use build::{HOME, InstallNeeds, PlanError};
 pub use explain::PlanLine;
 pub use folders::{FolderError, Folders, Places};

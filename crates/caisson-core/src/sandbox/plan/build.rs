@@ -130,8 +130,11 @@ impl Plan {
         }
         if let Some(state) = &asked.state {
             let text = inside::check(state).map_err(|why| PlanError::Inside { path: state.clone(), why })?;
-            let name = format!("caisson-state-{}-{name}", short(home_id));
-            plan.volumes.push(VolumeMount { name, inside: text, read_only: false });
+            plan.volumes.push(VolumeMount {
+                name: state_volume(name, home_id),
+                inside: text,
+                read_only: false,
+            });
         }
         if let Some(runtime) = &asked.runtime {
             if !facts.runtimes.contains(runtime) {
@@ -314,6 +317,11 @@ fn finish(mut plan: Plan) -> Result<Plan, PlanError> {
     plan.hash = Digest::of(&serde_json::to_vec(&plan)?);
     plan.labels.insert("dev.caisson.plan".to_owned(), plan.hash.to_string());
     Ok(plan)
+}
+
+/// The volume in which a server keeps its state.
+pub(in crate::sandbox) fn state_volume(name: &ServerName, home_id: &str) -> String {
+    format!("caisson-state-{}-{name}", short(home_id))
 }
 
 /// The part of a state folder's id that stands in names.

@@ -1,0 +1,62 @@
+//! How a session gets into a container that runs.
+
+use std::sync::Arc;
+
+use caisson_wire::EgressName;
+
+use super::{
+    SandboxError, Session, SessionError, http,
+    lease::Lease,
+    link::Link,
+    logs::Logs,
+    stdio::{self, ReaderState, StdioReader},
+};
+use crate::model::{HostRule, Server, ServerName, Transport};
+
+/// A session that is about to be opened.
+pub(super) struct Entrance {
+    pub(super) name: ServerName,
+    pub(super) server: Arc<Server>,
+    pub(super) link: Arc<Link>,
+    pub(super) logs: Logs,
+    pub(super) lease: Arc<Lease>,
+}
+
+impl Entrance {
+    pub(super) async fn open(self) -> Result<Session, SandboxError> {
+        let Self { name, server, link, logs, lease } = self;
+        match &server.transport {
+            Transport::Http { port, path } => {
+                let connector = http::Connector::new(link, *port, server.life.start_timeout());
+                http::session(name, path, connector, lease).await
+            }
+            Transport::Stdio => {
+                let ended = |error: SessionError| SandboxError::Ended {
+                    server: name.clone(),
+                    reason: error.to_string(),
+                };
+                let (stream, process) = link.session().await.map_err(ended)?;
+                let (from, to) = tokio::io::split(stream);
+                let state = ReaderState::default();
+                let link_end = link.end();
+                let reader = |closed| StdioReader {
+                    from,
+                    process,
+                    logs,
+                    closed,
+                    link_end,
+                    lease: lease.clone(),
+                    state,
+                };
+                let (session, ends) = Session::stdio(name.clone(), lease.clone(), reader);
+                tokio::spawn(stdio::write(to, ends));
+                Ok(session)
+            }
+        }
+    }
+}
+
+/// The rules as the airlock is told of them.
+pub(super) fn egress_names(rules: &[HostRule]) -> Vec<EgressName> {
+    rules.iter().map(|rule| EgressName { host: rule.host().to_owned(), port: rule.port() }).collect()
+}

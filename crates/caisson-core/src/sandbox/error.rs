@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use super::{FolderError, PlanError};
+use crate::model::{Digest, SecretName, ServerName};
+
+/// Why the sandbox did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// No server of this name is installed.
+    #[error("no server is called {0}; `caisson list` shows those there are")]
+    NoSuchServer(ServerName),
+    /// All servers are paused.
+    #[error("all servers are paused; `caisson resume` lets them run again")]
+    Paused,
+    /// The permit is for something else.
+    #[error("the permit is not for this; nothing was done")]
+    WrongPermit,
+    /// The server could not be started.
+    #[error("{server} could not be started: {cause}")]
+    Start {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        cause: Arc<StartError>,
+    },
+    /// The server failed too often, and is not tried again by itself.
+    #[error(
+        "{server} failed too often and is not started again by itself; `caisson start {server}` tries again. Last: {reason}"
+    )]
+    GaveUp {
+        /// The server.
+        server: ServerName,
+        /// Why it failed last.
+        reason: String,
+    },
+    /// The server was stopped before it could do what was asked.
+    #[error("{0} was stopped")]
+    Stopped(ServerName),
+    /// Its container has ended.
+    #[error("{server} has ended: {reason}")]
+    Ended {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        reason: String,
+    },
+    /// Caisson is shutting down.
+    #[error("Caisson is shutting down")]
+    ShutDown,
+}
+
+/// Why a container could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A granted folder is missing or refused.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// What was granted is not possible on this engine.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The engine could not do it.
+    #[error("{0}")]
+    Engine(String),
+    /// The image is gone.
+    #[error("the engine has no image {} any more; install the server again", .0.short())]
+    NoImage(Digest),
+    /// A secret has no value yet.
+    #[error("the secret {secret} has no value; set it with `caisson secret set {server} {secret}`")]
+    NoSecret {
+        /// The server.
+        server: ServerName,
+        /// The secret.
+        secret: SecretName,
+    },
+    /// A secret could not be read.
+    #[error("the secret {secret} could not be read: {why}")]
+    Secret {
+        /// The secret.
+        secret: SecretName,
+        /// Why.
+        why: String,
+    },
+    /// The airlock did not do its part.
+    #[error("{0}")]
+    Airlock(String),
+    /// It took too long.
+    #[error("it was not ready within {0} seconds; allow more with `start_timeout` under [life]")]
+    Late(u64),
+    /// It was stopped meanwhile.
+    #[error("it was stopped meanwhile")]
+    Cancelled,
+}
+
+impl StartError {
+    /// Whether trying again by itself could help: what only a user can mend is not tried again.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Airlock(_) | Self::Late(_))
+    }
+}
+
+/// Why a session is of no more use, or a message was not sent.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The permit is for another server, or not for a message.
+    #[error("the permit is not for this session; nothing was sent")]
+    WrongPermit,
+    /// The message is too large.
+    #[error("the message of {0} bytes is larger than the {most} MiB a session carries", most = super::MOST_MESSAGE >> 20)]
+    TooLarge(usize),
+    /// The server wrote a line that is too long.
+    #[error("the server wrote a message larger than {most} MiB; the session is over", most = super::MOST_MESSAGE >> 20)]
+    LineTooLong,
+    /// The server's process, or its container, has ended.
+    #[error("the server has ended: {0}")]
+    Ended(String),
+    /// The server does not do as MCP says.
+    #[error("the server does not speak MCP: {0}")]
+    Protocol(String),
+    /// The session was closed from this side.
+    #[error("the session is closed")]
+    Closed,
+}

@@ -1,0 +1,396 @@
+//! The host's end of one container's pipe: tells the airlock what to run, hears how it goes, and hands each
+//! stream to the one it is for.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use caisson_wire::{
+    AirlockEvent, Command, Connection, EgressName, Header, Incoming, Launch, Mode, Mux, MuxError, Opener,
+    Order, ProcessId, Stream, frame,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{
+    SessionError, StartError,
+    lines::LineBuffer,
+    logs::Logs,
+    outbound::Outbound,
+    process::{Fate, Process, Processes},
+    stdio,
+    vessel::{Hull, Vessel},
+};
+
+/// How long a stream may take to say what it is.
+const INTRODUCTION: Duration = Duration::from_secs(10);
+/// How long a container may take to be gone after its pipe has closed.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Bytes of a line of standard error that are waited for; a longer one is cut.
+const LONGEST_LINE: usize = 8 << 10;
+
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// For people.
+    pub(super) reason: String,
+}
+
+/// What every container's link needs.
+pub(super) struct LinkParts {
+    pub(super) logs: Logs,
+    pub(super) outbound: Outbound,
+}
+
+/// A container that runs, with its airlock launched. When dropped, the pipe closes and the container ends.
+pub(super) struct Link {
+    opener: Opener,
+    orders: mpsc::Sender<Order>,
+    processes: Arc<Processes>,
+    ended: watch::Receiver<Option<Ended>>,
+    hull: Arc<dyn Hull>,
+    stop: CancellationToken,
+    _gone: DropGuard,
+}
+
+/// What the tasks of one link share.
+struct Shared {
+    logs: Logs,
+    outbound: Outbound,
+    processes: Arc<Processes>,
+}
+
+impl Link {
+    /// Takes over a container that was just started, and launches what it is for. When this fails, or is
+    /// cancelled, the container ends.
+    pub(super) async fn launch(
+        vessel: Vessel,
+        launch: Launch,
+        parts: LinkParts,
+    ) -> Result<Arc<Self>, StartError> {
+        let Vessel { pipe, diagnostics, hull } = vessel;
+        let hull: Arc<dyn Hull> = Arc::from(hull);
+        let mode = launch.mode;
+        let Mux { opener, incoming, driver } = Mux::host(pipe);
+        let shared = Arc::new(Shared {
+            logs: parts.logs,
+            outbound: parts.outbound,
+            processes: Arc::new(Processes::default()),
+        });
+        let gone = CancellationToken::new();
+        let over = gone.child_token();
+        let stop = CancellationToken::new();
+        let guard = gone.drop_guard();
+
+        let control = introduced(&opener, &Header::Control)
+            .await
+            .map_err(|error| StartError::Airlock(error.to_string()));
+        let (from, mut to) = match control {
+            Ok(control) => tokio::io::split(control),
+            Err(error) => return Err(with_end(error, &*hull).await),
+        };
+        if let Err(error) = frame::write(&mut to, &Order::Launch(launch)).await {
+            return Err(with_end(
+                StartError::Airlock(format!("the launch could not be sent: {error}")),
+                &*hull,
+            )
+            .await);
+        }
+        let (orders, pending) = mpsc::channel(16);
+        let (ready_sender, ready) = oneshot::channel();
+        let first = matches!(mode, Mode::Http).then(|| shared.processes.first());
+        within(&over, write_orders(to, pending, stop.clone()));
+        within(&over, take_streams(incoming, shared.clone(), over.clone()));
+        within(&over, read_diagnostics(diagnostics, shared.logs.clone()));
+        let hearing = tokio::spawn(hear(from, shared.clone(), ready_sender));
+        let (end_sender, ended) = watch::channel(None);
+        let end = End {
+            driver,
+            hearing,
+            first,
+            hull: hull.clone(),
+            logs: shared.logs.clone(),
+            stop: stop.clone(),
+            over,
+        };
+        tokio::spawn(async move { drop(end_sender.send(Some(end.wait().await))) });
+        let processes = shared.processes.clone();
+        let link = Arc::new(Self { opener, orders, processes, ended, hull, stop, _gone: guard });
+        match ready.await {
+            Ok(Ok(())) => Ok(link),
+            Ok(Err(reason)) => Err(StartError::Airlock(format!("the airlock could not launch it: {reason}"))),
+            Err(_) => Err(StartError::Airlock(link.ended().await.reason)),
+        }
+    }
+
+    /// How the container ended, once it has.
+    pub(super) fn end(&self) -> watch::Receiver<Option<Ended>> {
+        self.ended.clone()
+    }
+
+    /// Waits until the container has ended.
+    pub(super) async fn ended(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        let unknown = || Ended { reason: "its pipe closed".to_owned() };
+        ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone()).unwrap_or_else(unknown)
+    }
+
+    /// The container's id on the engine.
+    pub(super) fn container(&self) -> String {
+        self.hull.id()
+    }
+
+    /// Ends the container: its processes are asked first, and killed after `patience`.
+    pub(super) async fn stop(&self, patience: Duration) {
+        self.stop.cancel();
+        if timeout(patience, self.ended()).await.is_err() {
+            self.hull.kill().await;
+            drop(timeout(FAREWELL, self.ended()).await);
+        }
+    }
+
+    /// Replaces the names the server may reach.
+    pub(super) async fn allow(&self, names: Vec<EgressName>) {
+        // A link that is over allows nothing anyway.
+        drop(self.orders.send(Order::Egress { names }).await);
+    }
+
+    /// Opens a process of its own for a session.
+    pub(super) async fn session(&self) -> Result<(Stream, Process), SessionError> {
+        let process = self.processes.add(None);
+        let stream = self.open(&Header::Session { process: process.id() }).await?;
+        Ok((stream, process))
+    }
+
+    /// Runs another command. `tap` gets its standard error besides the log.
+    pub(super) async fn exec(
+        &self,
+        command: Command,
+        tap: mpsc::Sender<Bytes>,
+    ) -> Result<(Stream, Process), SessionError> {
+        let process = self.processes.add(Some(tap));
+        let stream = self.open(&Header::Exec { process: process.id(), command }).await?;
+        Ok((stream, process))
+    }
+
+    /// Ends a process and all it started, at once.
+    pub(super) async fn kill(&self, process: ProcessId) {
+        const SIGKILL: i32 = 9;
+        drop(self.orders.send(Order::Signal { process, signal: SIGKILL }).await);
+    }
+
+    /// Connects to a port of the container's loopback: the connection, or why there is none.
+    pub(super) async fn connect(&self, port: u16) -> Result<Result<Stream, String>, SessionError> {
+        let mut stream = self.open(&Header::Connect { port }).await?;
+        match frame::read::<Connection, _>(&mut stream).await {
+            Ok(Some(Connection::Open)) => Ok(Ok(stream)),
+            Ok(Some(Connection::Refused { detail, .. })) => Ok(Err(detail)),
+            Ok(None) | Err(_) => Err(self.broken()),
+        }
+    }
+
+    async fn open(&self, header: &Header) -> Result<Stream, SessionError> {
+        introduced(&self.opener, header).await.map_err(|error| match error {
+            Introduction::Mux(error @ MuxError::Full) => SessionError::Ended(error.to_string()),
+            Introduction::Mux(_) | Introduction::Frame(_) => self.broken(),
+        })
+    }
+
+    fn broken(&self) -> SessionError {
+        let reason = self.ended.borrow().as_ref().map(|end| end.reason.clone());
+        SessionError::Ended(reason.unwrap_or_else(|| "its pipe closed".to_owned()))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Introduction {
+    #[error(transparent)]
+    Mux(#[from] MuxError),
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+}
+
+async fn introduced(opener: &Opener, header: &Header) -> Result<Stream, Introduction> {
+    let mut stream = opener.open().await?;
+    frame::write(&mut stream, header).await?;
+    Ok(stream)
+}
+
+/// What went wrong, and how the container ended, where it did by itself: `exec format error` stands there.
+async fn with_end(error: StartError, hull: &dyn Hull) -> StartError {
+    match timeout(FAREWELL, hull.wait()).await {
+        Ok(end) => StartError::Airlock(end),
+        Err(_) => {
+            hull.kill().await;
+            error
+        }
+    }
+}
+
+/// Runs a task until the token is cancelled.
+fn within(token: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+    let token = token.clone();
+    tokio::spawn(async move { token.run_until_cancelled(task).await });
+}
+
+async fn write_orders(mut to: WriteHalf<Stream>, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
+    let write = async {
+        while let Some(order) = orders.recv().await {
+            if frame::write(&mut to, &order).await.is_err() {
+                return;
+            }
+        }
+    };
+    stop.run_until_cancelled(write).await;
+    // The control stream's end ends the airlock, in good order.
+    drop(to.shutdown().await);
+    // The write half stays until the pipe is gone: dropped, it could reset what still comes.
+    std::future::pending::<()>().await;
+}
+
+/// Hears the airlock's events until the control stream ends.
+async fn hear(mut from: ReadHalf<Stream>, shared: Arc<Shared>, ready: oneshot::Sender<Result<(), String>>) {
+    let mut ready = Some(ready);
+    let mut tell = |outcome| {
+        if let Some(ready) = ready.take() {
+            // Nobody waits any more when the start was cancelled.
+            drop(ready.send(outcome));
+        }
+    };
+    loop {
+        match frame::read::<AirlockEvent, _>(&mut from).await {
+            Ok(Some(AirlockEvent::Ready)) => tell(Ok(())),
+            Ok(Some(AirlockEvent::LaunchFailed { reason })) => tell(Err(reason)),
+            Ok(Some(AirlockEvent::Exited { process, exit })) => {
+                shared.processes.ended(process, Fate::Exited(exit))
+            }
+            Ok(Some(AirlockEvent::StartFailed { process, reason })) => {
+                shared.processes.ended(process, Fate::NotStarted(reason));
+            }
+            Ok(Some(AirlockEvent::Refused { host, port })) => {
+                shared.outbound.tell(&host, port, "the user has not allowed it");
+            }
+            Ok(Some(AirlockEvent::Warning { text })) => shared.logs.note(&text),
+            Ok(Some(AirlockEvent::Started { .. } | AirlockEvent::Pong)) => {}
+            Ok(None) => return,
+            Err(error) => return shared.logs.note(&format!("the airlock's control stream failed: {error}")),
+        }
+    }
+}
+
+/// Takes the streams the airlock opens.
+async fn take_streams(mut incoming: Incoming, shared: Arc<Shared>, over: CancellationToken) {
+    while let Some(mut stream) = incoming.next().await {
+        let shared = shared.clone();
+        within(&over, async move {
+            match timeout(INTRODUCTION, frame::read::<Header, _>(&mut stream)).await {
+                Ok(Ok(Some(Header::Stderr { process }))) => read_stderr(stream, process, &shared).await,
+                Ok(Ok(Some(Header::Egress { host, port }))) => {
+                    shared.outbound.serve(stream, &host, port).await
+                }
+                // Nothing else is the airlock's to open; dropping the stream resets it.
+                Ok(_) | Err(_) => shared.logs.note("the airlock opened a stream of no known kind"),
+            }
+        });
+    }
+}
+
+async fn read_stderr(mut stream: Stream, process: ProcessId, shared: &Shared) {
+    let reading = shared.processes.reading(process);
+    let mut lines = LineBuffer::default();
+    // The rest of a line that was too long is not kept.
+    let mut skipping = false;
+    loop {
+        let before = lines.pending();
+        // An error is an end.
+        let read = stream.read_buf(lines.room()).await.unwrap_or(0);
+        reading.tap(lines.since(before)).await;
+        let keep = |line: &[u8], skipping: &mut bool| {
+            if !std::mem::take(skipping) {
+                shared.logs.push(process.0, line);
+            }
+        };
+        while let Some(line) = lines.line() {
+            keep(&line, &mut skipping);
+        }
+        let over = lines.pending() > LONGEST_LINE;
+        if over || (read == 0 && lines.pending() > 0) {
+            keep(&lines.rest(), &mut skipping);
+            skipping = over;
+        }
+        if read == 0 {
+            return;
+        }
+    }
+}
+
+async fn read_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, logs: Logs) {
+    let mut lines = LineBuffer::default();
+    while let Some(bytes) = diagnostics.recv().await {
+        lines.room().extend_from_slice(&bytes);
+        while let Some(line) = lines.line() {
+            logs.push(0, &line);
+        }
+        if lines.pending() > LONGEST_LINE {
+            logs.push(0, &lines.rest());
+        }
+    }
+}
+
+/// What tells that a container has ended.
+struct End {
+    driver: JoinHandle<Result<(), MuxError>>,
+    hearing: JoinHandle<()>,
+    /// The HTTP server: its end is the container's.
+    first: Option<Process>,
+    hull: Arc<dyn Hull>,
+    logs: Logs,
+    stop: CancellationToken,
+    /// Cancelled when the link was dropped, or by this when it is over.
+    over: CancellationToken,
+}
+
+impl End {
+    /// Waits for the end, sees to it that the container is gone, and says how it came.
+    async fn wait(self) -> Ended {
+        let Self { mut driver, mut hearing, first, hull, logs, stop, over } = self;
+        let server_end = async {
+            let Some(process) = &first else { return std::future::pending().await };
+            process.end().await.map(|fate| match fate {
+                Fate::Exited(exit) => stdio::ended(&format!("its process ended with {exit}"), process, &logs),
+                Fate::NotStarted(why) => format!("its process could not be started: {why}"),
+            })
+        };
+        let mut server_end = std::pin::pin!(server_end);
+        let first_sign = tokio::select! {
+            pipe = &mut driver => pipe.ok().and_then(Result::err).map(|error| error.to_string()),
+            reason = &mut server_end => reason,
+            // Known before the pipe's end when an engine freezes.
+            reason = hull.wait() => Some(reason),
+            _ = &mut hearing => None,
+            () = over.cancelled() => None,
+        };
+        // The control stream's end ends the airlock, and with it the container, if it has not ended by itself.
+        stop.cancel();
+        let exit = match timeout(FAREWELL, hull.wait()).await {
+            Ok(exit) => Some(exit),
+            Err(_) => {
+                hull.kill().await;
+                None
+            }
+        };
+        // What the server's own process said comes first, even if another sign of its end was faster.
+        let own = if first.is_some() && first_sign.is_none() {
+            timeout(Duration::from_millis(200), server_end).await.ok().flatten()
+        } else {
+            None
+        };
+        over.cancel();
+        let reason = own.or(first_sign).or(exit).unwrap_or_else(|| "its pipe closed".to_owned());
+        Ended { reason }
+    }
+}

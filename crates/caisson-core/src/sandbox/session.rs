@@ -1,0 +1,168 @@
+//! A session: JSON-RPC messages to and from one process of a server, and nothing else above this line.
+//!
+//! Everything is bounded: a server that floods is slowed down by the pipe's flow control, since nobody reads
+//! ahead; a client that floods waits in [`SessionSender::send`].
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use super::{SessionError, lease::Lease, stdio::StdioReader};
+use crate::{
+    gate::{Permit, Permitted},
+    model::ServerName,
+};
+
+/// The largest message either way, in bytes.
+pub const MOST_MESSAGE: usize = 16 << 20;
+/// Messages that wait to be written, or read, at a time.
+const WAITING: usize = 4;
+
+/// An open session with a server: both directions of it. When both are dropped, it ends.
+#[derive(Debug)]
+pub struct Session {
+    sender: SessionSender,
+    receiver: SessionReceiver,
+}
+
+/// The way to the server. When dropped, the server is told that nothing more comes.
+#[derive(Debug)]
+pub struct SessionSender {
+    server: ServerName,
+    messages: mpsc::Sender<Bytes>,
+    closed: Arc<AtomicBool>,
+    _lease: Arc<Lease>,
+}
+
+/// The way from the server.
+#[derive(Debug)]
+pub struct SessionReceiver {
+    source: Source,
+    _lease: Arc<Lease>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Stdio(Box<StdioReader>),
+    Messages(mpsc::Receiver<Result<Bytes, SessionError>>),
+}
+
+/// The far ends of a session: for whoever carries its messages.
+#[derive(Debug)]
+pub(super) struct SessionEnds {
+    /// Messages for the server, each with one line end, its last byte (in JSON a blank). None when the sender was
+    /// dropped.
+    pub(super) outgoing: mpsc::Receiver<Bytes>,
+    /// Whether the sender was dropped.
+    pub(super) closed: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// A session whose messages are read from a process's standard output. `reader` is handed the flag that
+    /// says whether the client has closed its side.
+    pub(super) fn stdio(
+        server: ServerName,
+        lease: Arc<Lease>,
+        reader: impl FnOnce(Arc<AtomicBool>) -> StdioReader,
+    ) -> (Self, SessionEnds) {
+        let (sender, ends) = SessionSender::new(server, lease.clone());
+        let source = Source::Stdio(Box::new(reader(ends.closed.clone())));
+        (Self { sender, receiver: SessionReceiver { source, _lease: lease } }, ends)
+    }
+
+    /// A session whose messages somebody else carries: the adapter of HTTP servers. What is sent comes out of the
+    /// ends; what is put into the last is received. An error put there should be the last.
+    pub(super) fn carried(
+        server: ServerName,
+        lease: Arc<Lease>,
+    ) -> (Self, SessionEnds, mpsc::Sender<Result<Bytes, SessionError>>) {
+        let (sender, ends) = SessionSender::new(server, lease.clone());
+        let (incoming, messages) = mpsc::channel(WAITING);
+        let receiver = SessionReceiver { source: Source::Messages(messages), _lease: lease };
+        (Self { sender, receiver }, ends, incoming)
+    }
+
+    /// A session without a server: what is sent comes out of the second, what is put into the third is received.
+    #[cfg(test)]
+    pub(crate) fn for_test(
+        server: ServerName,
+    ) -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<Result<Bytes, SessionError>>) {
+        let (notes, _) = mpsc::unbounded_channel();
+        let (session, ends, incoming) = Self::carried(server, Arc::new(Lease::new(0, notes)));
+        (session, ends.outgoing, incoming)
+    }
+
+    /// The two directions, to be used by two tasks.
+    pub fn split(self) -> (SessionSender, SessionReceiver) {
+        (self.sender, self.receiver)
+    }
+}
+
+impl SessionSender {
+    fn new(server: ServerName, lease: Arc<Lease>) -> (Self, SessionEnds) {
+        let (messages, outgoing) = mpsc::channel(WAITING);
+        let closed = Arc::new(AtomicBool::new(false));
+        let ends = SessionEnds { outgoing, closed: closed.clone() };
+        (Self { server, messages, closed, _lease: lease }, ends)
+    }
+
+    /// Sends one JSON-RPC message. Line ends between its tokens become blanks. Waits while the server does not
+    /// read. May be cancelled: the message is then sent whole or not at all.
+    ///
+    /// # Errors
+    /// When the permit is not for a message to this server, the message is larger than [`MOST_MESSAGE`], or
+    /// the session has ended; then the receiver says why.
+    pub async fn send(&self, permit: Permit, message: &[u8]) -> Result<(), SessionError> {
+        if permit.server() != &self.server || permit.what() != Permitted::Message {
+            return Err(SessionError::WrongPermit);
+        }
+        if message.len() > MOST_MESSAGE {
+            return Err(SessionError::TooLarge(message.len()));
+        }
+        self.messages.send(one_line(message)).await.map_err(|_| SessionError::Closed)
+    }
+}
+
+impl Drop for SessionSender {
+    fn drop(&mut self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl SessionReceiver {
+    /// The next message; none when the session has ended. May be cancelled: nothing is lost.
+    ///
+    /// # Errors
+    /// When the server has ended without being asked to, or does not keep to the protocol. Then comes no more.
+    pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
+        match &mut self.source {
+            Source::Stdio(reader) => reader.next().await,
+            Source::Messages(messages) => messages.recv().await,
+        }
+    }
+}
+
+/// The message as one line, its end included. In JSON a raw line end can stand between tokens alone, where a
+/// blank means the same (RFC 8259, section 2).
+fn one_line(message: &[u8]) -> Bytes {
+    let mut line = BytesMut::with_capacity(message.len() + 1);
+    line.extend_from_slice(message);
+    line.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    line.extend_from_slice(b"\n");
+    line.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_becomes_one_line() {
+        assert_eq!(one_line(b"{\n \"a\":\r\n 1}\n"), &b"{  \"a\":   1} \n"[..]);
+        assert_eq!(one_line(br#"{"a":"\n"}"#), &b"{\"a\":\"\\n\"}\n"[..]);
+    }
+}

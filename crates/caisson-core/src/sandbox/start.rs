@@ -1,0 +1,166 @@
+//! Brings one container up, from what is granted to an airlock that is ready.
+
+use std::sync::Arc;
+
+use caisson_wire::{Launch, Mode, SecretBytes};
+use futures::future::BoxFuture;
+use tokio::{
+    sync::OnceCell,
+    time::{Duration, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Clock, Folders, Places, Plan, PlanError, StartError, UserIds, entrance, environment,
+    link::{Link, LinkParts},
+    logs::Logs,
+    outbound::{Outbound, Rules},
+    vessel::{Dock, Vessel},
+};
+use crate::{
+    egress::Egress,
+    engine::EngineFacts,
+    model::{EventSender, FolderGrant, SecretName, Server, ServerName, Transport},
+};
+
+/// How long a process may take to end by itself once it was asked to.
+pub(super) const GRACE: Duration = Duration::from_millis(1500);
+
+/// Where secrets come from: the keychain, or a test.
+pub(super) trait SecretSource: Send + Sync + 'static {
+    /// The value of a server's secret; none when none is set; else why it cannot be read.
+    fn get<'a>(
+        &'a self,
+        server: &'a ServerName,
+        secret: &'a SecretName,
+    ) -> BoxFuture<'a, Result<Option<SecretBytes>, String>>;
+}
+
+/// What all servers share.
+pub(super) struct Common {
+    pub(super) dock: Arc<dyn Dock>,
+    pub(super) secrets: Arc<dyn SecretSource>,
+    pub(super) egress: Egress,
+    pub(super) events: EventSender,
+    pub(super) home_id: String,
+    pub(super) user: UserIds,
+    pub(super) places: Places,
+    pub(super) clock: Clock,
+    /// Set once what a predecessor has left was removed.
+    pub(super) swept: OnceCell<()>,
+}
+
+impl Common {
+    /// The plan of a server, as it would run at this moment.
+    pub(super) async fn plan(&self, name: &ServerName, server: &Server) -> Result<Plan, StartError> {
+        let facts = self.dock.facts().await?;
+        self.plan_on(name, server, &facts).await
+    }
+
+    async fn plan_on(
+        &self,
+        name: &ServerName,
+        server: &Server,
+        facts: &EngineFacts,
+    ) -> Result<Plan, StartError> {
+        let folders = self.folders(server.permissions.folders.clone(), facts).await?;
+        Ok(Plan::for_server(name, server, &folders, facts, self.user, &self.home_id)?)
+    }
+
+    async fn folders(&self, grants: Vec<FolderGrant>, facts: &EngineFacts) -> Result<Folders, StartError> {
+        if facts.remote && !grants.is_empty() {
+            return Err(PlanError::RemoteFolders.into());
+        }
+        let places = self.places.clone();
+        // A folder may lie on a disk that is slow or asleep.
+        let resolving = tokio::task::spawn_blocking(move || Folders::resolve(&grants, &places));
+        Ok(resolving.await.map_err(|error| StartError::Airlock(error.to_string()))??)
+    }
+
+    /// Removes what a crashed predecessor has left, once, before the first container of this one.
+    pub(super) async fn sweep(&self) {
+        let swept = self.swept.get_or_try_init(|| self.dock.sweep()).await;
+        if let Err(error) = swept {
+            // The next start tries again; what is left ends by itself, since its pipe is closed.
+            tracing::warn!(%error, "containers of an earlier run could not be looked for");
+        }
+    }
+
+    /// Makes and starts the container of a plan. When this is cancelled, the container that may still come is
+    /// killed.
+    pub(super) async fn run(&self, plan: Plan) -> Result<Vessel, StartError> {
+        let dock = self.dock.clone();
+        let nonce =
+            getrandom::u64().map_err(|error| StartError::Airlock(format!("no random numbers: {error}")))?;
+        let plan = plan.with_nonce(format!("{:012x}", nonce >> 16));
+        let (sender, vessel) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let made = dock.run(&plan).await;
+            if let Err(Ok(vessel)) = sender.send(made) {
+                vessel.hull.kill().await;
+            }
+        });
+        vessel.await.unwrap_or_else(|_| Err(StartError::Cancelled))
+    }
+}
+
+/// One start of one server.
+pub(super) struct Start {
+    pub(super) name: ServerName,
+    pub(super) server: Arc<Server>,
+    pub(super) rules: Rules,
+    pub(super) logs: Logs,
+    pub(super) common: Arc<Common>,
+    pub(super) cancel: CancellationToken,
+}
+
+impl Start {
+    /// Brings the container up. When this fails, none is left.
+    pub(super) async fn bring_up(self) -> Result<Arc<Link>, StartError> {
+        let cancel = self.cancel.clone();
+        let limit = self.server.life.start_timeout();
+        let late = |_| StartError::Late(limit.as_secs());
+        let steps = async { timeout(limit, self.steps()).await.map_err(late).and_then(|up| up) };
+        cancel.run_until_cancelled(steps).await.unwrap_or(Err(StartError::Cancelled))
+    }
+
+    async fn steps(&self) -> Result<Arc<Link>, StartError> {
+        let Self { name, server, common, .. } = self;
+        common.sweep().await;
+        let facts = common.dock.facts().await?;
+        let image = common.dock.image(&server.image).await?;
+        let image = image.ok_or_else(|| StartError::NoImage(server.image.clone()))?;
+        let mut secrets = Vec::new();
+        for grant in &server.permissions.secrets {
+            let value = common.secrets.get(name, &grant.name).await;
+            let value = value.map_err(|why| StartError::Secret { secret: grant.name.clone(), why })?;
+            let missing = || StartError::NoSecret { server: name.clone(), secret: grant.name.clone() };
+            secrets.push((grant.name.clone(), grant.place, value.ok_or_else(missing)?));
+        }
+        // Last before the container is made, so that the folders are those that were checked.
+        let plan = common.plan_on(name, server, &facts).await?;
+        for warning in plan.warnings() {
+            self.logs.note(warning);
+        }
+        let vessel = common.run(plan).await?;
+        let (command, files) = environment::compose(server, &image, secrets);
+        let launch = Launch {
+            mode: match server.transport {
+                Transport::Stdio => Mode::Stdio { spare: true },
+                Transport::Http { .. } => Mode::Http,
+            },
+            command,
+            files,
+            egress: entrance::egress_names(&self.rules.borrow().clone()),
+            grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
+        };
+        let outbound = Outbound::new(
+            name.clone(),
+            common.egress.clone(),
+            self.rules.clone(),
+            common.events.clone(),
+            self.logs.clone(),
+        );
+        Link::launch(vessel, launch, LinkParts { logs: self.logs.clone(), outbound }).await
+    }
+}

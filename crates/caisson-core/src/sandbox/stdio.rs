@@ -1,0 +1,157 @@
+//! A session with a server that speaks on standard input and output: one JSON-RPC message a line (MCP
+//! 2025-11-25, "Transports: stdio").
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use bytes::Bytes;
+use caisson_wire::Stream;
+use serde_json::value::RawValue;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::watch,
+};
+
+use super::{
+    MOST_MESSAGE, SessionError,
+    lease::Lease,
+    lines::LineBuffer,
+    link::Ended,
+    logs::Logs,
+    process::{Fate, Process},
+    session::SessionEnds,
+};
+
+/// Lines of garbage that are logged; of the rest, the number is.
+const MOST_GARBAGE: u64 = 20;
+/// Lines of standard error that stand in a reason.
+const REASON_LINES: usize = 5;
+
+/// Reads a process's messages. Reads no further ahead than one message: what is not taken stays in the pipe.
+#[derive(Debug)]
+pub(super) struct StdioReader {
+    pub(super) from: ReadHalf<Stream>,
+    pub(super) process: Process,
+    pub(super) logs: Logs,
+    /// Whether the client has closed its side; then the process may end.
+    pub(super) closed: Arc<AtomicBool>,
+    /// How the container ended, once it has.
+    pub(super) link_end: watch::Receiver<Option<Ended>>,
+    pub(super) lease: Arc<Lease>,
+    pub(super) state: ReaderState,
+}
+
+/// What a reader remembers between messages.
+#[derive(Debug, Default)]
+pub(super) struct ReaderState {
+    buffer: LineBuffer,
+    garbage: u64,
+    messages: u64,
+    over: bool,
+}
+
+impl StdioReader {
+    /// The next message; none when the process has ended as it should. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
+        while !self.state.over {
+            while let Some(line) = self.state.buffer.line() {
+                if let Some(message) = self.message(line) {
+                    return Some(Ok(message));
+                }
+            }
+            if self.state.buffer.pending() > MOST_MESSAGE {
+                self.state.over = true;
+                self.state.buffer = LineBuffer::default();
+                return Some(Err(SessionError::LineTooLong));
+            }
+            // An error is an end: the stream was reset, or the pipe has failed.
+            if self.from.read_buf(self.state.buffer.room()).await.unwrap_or(0) == 0 {
+                let rest = self.state.buffer.rest();
+                if let Some(message) = self.message(rest) {
+                    return Some(Ok(message));
+                }
+                let end = self.end().await;
+                self.state.over = true;
+                return end.map(Err);
+            }
+        }
+        None
+    }
+
+    /// The line as a message; none when it is empty or garbage.
+    fn message(&mut self, line: Bytes) -> Option<Bytes> {
+        let message = line.slice_ref(line.trim_ascii());
+        if message.is_empty() {
+            return None;
+        }
+        let is_message =
+            matches!(message[0], b'{' | b'[') && serde_json::from_slice::<&RawValue>(&message).is_ok();
+        if !is_message {
+            self.garbage(&message);
+            return None;
+        }
+        self.state.messages += 1;
+        if self.state.messages == 1 {
+            self.lease.healthy();
+        }
+        Some(message)
+    }
+
+    /// Many servers print a greeting, or their log, where only messages belong.
+    fn garbage(&mut self, line: &[u8]) {
+        self.state.garbage += 1;
+        let count = self.state.garbage;
+        if count <= MOST_GARBAGE {
+            let shown = [b"caisson: not a message, skipped: ", &line[..line.len().min(200)]].concat();
+            self.logs.push(self.process.id().0, &shown);
+        } else if count.is_power_of_two() {
+            self.logs.note(&format!("{count} lines on standard output were no messages, and were skipped"));
+        }
+    }
+
+    /// Why the process ended; none when it was asked to.
+    async fn end(&mut self) -> Option<SessionError> {
+        let fate = tokio::select! {
+            fate = self.process.fate() => fate,
+            // A container that is gone says nothing more of its processes.
+            Ok(_) = self.link_end.wait_for(Option::is_some) => None,
+        };
+        if self.closed.load(Ordering::Relaxed) {
+            return None;
+        }
+        let reason = match fate {
+            Some(Fate::Exited(exit)) => {
+                ended(&format!("its process ended with {exit}"), &self.process, &self.logs)
+            }
+            Some(Fate::NotStarted(why)) => format!("its process could not be started: {why}"),
+            None => match &*self.link_end.borrow() {
+                Some(end) => end.reason.clone(),
+                None => "it closed its standard output".to_owned(),
+            },
+        };
+        // The end of the whole container is the supervisor's to count.
+        if self.state.messages == 0 && self.link_end.borrow().is_none() {
+            self.lease.failed(reason.clone());
+        }
+        Some(SessionError::Ended(reason))
+    }
+}
+
+/// A reason with the last lines of the process's log.
+pub(super) fn ended(how: &str, process: &Process, logs: &Logs) -> String {
+    let last = logs.last(process.id().0, REASON_LINES);
+    if last.is_empty() { how.to_owned() } else { format!("{how}; it said: {last}") }
+}
+
+/// Writes a session's messages to a process until the sender is dropped, then closes standard input.
+pub(super) async fn write(mut to: WriteHalf<Stream>, mut ends: SessionEnds) {
+    while let Some(message) = ends.outgoing.recv().await {
+        // An error means that the process, or the pipe, has ended: the reader says why.
+        if to.write_all(&message).await.is_err() || to.flush().await.is_err() {
+            return;
+        }
+    }
+    drop(to.shutdown().await);
+}

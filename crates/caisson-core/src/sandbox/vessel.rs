@@ -1,0 +1,68 @@
+//! What the sandbox needs of an engine, as a trait: so that a server's life is tested without one.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+};
+
+use super::{Plan, StartError};
+use crate::{engine::EngineFacts, model::Digest};
+
+/// A byte stream each way.
+pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Pipe for T {}
+
+/// A container that was just started.
+pub(super) struct Vessel {
+    /// The airlock's standard input and output.
+    pub(super) pipe: Box<dyn Pipe>,
+    /// The airlock's standard error.
+    pub(super) diagnostics: mpsc::Receiver<Bytes>,
+    /// The container itself.
+    pub(super) hull: Box<dyn Hull>,
+}
+
+/// A container that runs, or ran.
+pub(super) trait Hull: Send + Sync + 'static {
+    /// Its id on the engine.
+    fn id(&self) -> String;
+    /// Waits until it has ended. Says how, for people.
+    fn wait(&self) -> BoxFuture<'_, String>;
+    /// Ends it at once.
+    fn kill(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What an image says that a launch needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct ImageSettings {
+    /// Environment, each `NAME=value`.
+    pub(super) env: Vec<String>,
+}
+
+/// Where containers are built: an engine.
+pub(super) trait Dock: Send + Sync + 'static {
+    /// What the engine can do.
+    fn facts(&self) -> BoxFuture<'_, Result<EngineFacts, StartError>>;
+    /// What an image says; none when there is no such image.
+    fn image<'a>(&'a self, image: &'a Digest) -> BoxFuture<'a, Result<Option<ImageSettings>, StartError>>;
+    /// Makes the plan's volumes and container, attaches and starts it. When it fails, no container is left.
+    fn run<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Vessel, StartError>>;
+    /// Makes an image of a container as it is.
+    fn commit<'a>(
+        &'a self,
+        container: &'a str,
+        tag: &'a str,
+        labels: BTreeMap<String, String>,
+    ) -> BoxFuture<'a, Result<Digest, StartError>>;
+    /// Removes a container, if it is still there.
+    fn remove<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ()>;
+    /// Removes a volume, if it is there.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StartError>>;
+    /// Removes the containers a crashed predecessor has left.
+    fn sweep(&self) -> BoxFuture<'_, Result<(), StartError>>;
+}
