@@ -1,0 +1,168 @@
+//! A plan in the words of the engines' API. Pure: nothing is in it but what the plan says.
+
+use std::{collections::HashMap, fmt::Write as _};
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
+    MountVolumeOptions, ResourcesUlimits,
+};
+
+use super::{EngineKind, airlock::AirlockVolume};
+use crate::sandbox::{Network, Plan, Tmpfs, UserNamespace};
+
+/// Where every container finds the airlock.
+const AIRLOCK: &str = "/caisson";
+
+/// How the engine is told the seccomp profile: Docker takes it as it is, Podman the path of a file.
+pub(super) enum Profile {
+    Inline,
+    Path(String),
+}
+
+/// The request that creates the plan's container. `image_volumes` are folders for which the image wants a
+/// volume: unasked, the engine would give it one, writable and without a limit, so it gets a `/tmp` there.
+pub(super) fn body(
+    plan: &Plan,
+    kind: EngineKind,
+    airlock: &AirlockVolume,
+    profile: &Profile,
+    image_volumes: &[String],
+) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(plan.image().to_string()),
+        entrypoint: Some(plan.entrypoint().to_vec()),
+        // An empty list in place of the image's own arguments.
+        cmd: Some(Vec::new()),
+        hostname: Some(plan.hostname().to_owned()),
+        user: Some(format!("{}:{}", plan.user().uid, plan.user().gid)),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        open_stdin: Some(true),
+        // When Caisson goes, standard input ends, and with it the airlock.
+        stdin_once: Some(true),
+        tty: Some(false),
+        // The image's health check would run a command of the image's outside of the airlock's watch.
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
+        labels: Some(plan.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+        host_config: Some(host_config(plan, kind, airlock, profile, image_volumes)),
+        ..Default::default()
+    }
+}
+
+fn host_config(
+    plan: &Plan,
+    kind: EngineKind,
+    airlock: &AirlockVolume,
+    profile: &Profile,
+    image_volumes: &[String],
+) -> HostConfig {
+    let mut security = vec![match profile {
+        Profile::Inline => format!("seccomp={}", plan.seccomp()),
+        Profile::Path(path) => format!("seccomp={path}"),
+    }];
+    if plan.no_new_privileges() {
+        security.push("no-new-privileges".to_owned());
+    }
+    HostConfig {
+        network_mode: Some(match plan.network() {
+            Network::None => "none".to_owned(),
+        }),
+        dns: (!plan.dns().is_empty()).then(|| plan.dns().to_vec()),
+        cap_drop: Some(plan.cap_drop().to_vec()),
+        security_opt: Some(security),
+        readonly_rootfs: Some(plan.read_only_root()),
+        userns_mode: userns(plan.user_namespace()).map(str::to_owned),
+        ipc_mode: Some("private".to_owned()),
+        tmpfs: Some(tmpfs(plan, kind, image_volumes)),
+        mounts: Some(mounts(plan, airlock)),
+        memory: Some(signed(plan.memory())),
+        memory_swap: Some(signed(plan.memory_swap())),
+        nano_cpus: Some(signed(plan.nano_cpus())),
+        pids_limit: Some(plan.pids().into()),
+        ulimits: Some(
+            plan.ulimits()
+                .iter()
+                .map(|limit| ResourcesUlimits {
+                    name: Some(limit.name.clone()),
+                    soft: Some(signed(limit.soft)),
+                    hard: Some(signed(limit.hard)),
+                })
+                .collect(),
+        ),
+        shm_size: Some(signed(plan.shm_size())),
+        sysctls: Some(plan.sysctls().iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
+        runtime: plan.runtime().map(str::to_owned),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), ..Default::default() }),
+        auto_remove: Some(plan.auto_remove()),
+        ..Default::default()
+    }
+}
+
+/// The API's word for how a container's ids are made.
+pub(super) fn userns(namespace: UserNamespace) -> Option<&'static str> {
+    match namespace {
+        UserNamespace::Engine => None,
+        UserNamespace::KeepId => Some("keep-id"),
+    }
+}
+
+fn tmpfs(plan: &Plan, kind: EngineKind, image_volumes: &[String]) -> HashMap<String, String> {
+    let mounted = |inside: &str| {
+        plan.tmpfs().iter().any(|tmpfs| tmpfs.path == inside)
+            || plan.binds().iter().any(|bind| bind.inside == inside)
+            || plan.volumes().iter().any(|volume| volume.inside == inside)
+    };
+    let scratch = plan.tmpfs().iter().map(|tmpfs| tmpfs.size).max().unwrap_or(64 << 20);
+    let unasked = image_volumes
+        .iter()
+        .map(|inside| inside.trim_end_matches('/'))
+        .filter(|inside| inside.starts_with('/') && !mounted(inside))
+        .map(|inside| Tmpfs { path: inside.to_owned(), size: scratch, exec: false });
+    plan.tmpfs()
+        .iter()
+        .cloned()
+        .chain(unasked)
+        .map(|tmpfs| {
+            let exec = if tmpfs.exec { "exec" } else { "noexec" };
+            let mut options = format!("rw,nosuid,nodev,{exec},mode=1777");
+            let _infallible = write!(options, ",size={}", tmpfs.size);
+            if kind == EngineKind::Podman {
+                // Podman copies what the image has there, unless told not to.
+                options.push_str(",notmpcopyup");
+            }
+            (tmpfs.path, options)
+        })
+        .collect()
+}
+
+fn mounts(plan: &Plan, airlock: &AirlockVolume) -> Vec<Mount> {
+    let volume = |name: &str, inside: &str, read_only| Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(name.to_owned()),
+        target: Some(inside.to_owned()),
+        read_only: Some(read_only),
+        // What the image has there stays hidden, and does not decide whose the volume is.
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        ..Default::default()
+    };
+    let mut mounts = vec![volume(&airlock.name, AIRLOCK, true)];
+    mounts.extend(plan.volumes().iter().map(|asked| volume(&asked.name, &asked.inside, asked.read_only)));
+    mounts.extend(plan.binds().iter().map(|bind| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(bind.host.to_string_lossy().into_owned()),
+        target: Some(bind.inside.clone()),
+        read_only: Some(!bind.write),
+        bind_options: Some(MountBindOptions {
+            propagation: Some(bollard::models::MountBindOptionsPropagationEnum::RPRIVATE),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }));
+    mounts
+}
+
+/// The API's numbers are signed; nothing in a plan comes near the limit.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,89 @@
+//! Volumes: named, labelled, and owned by whom they are for.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptionsBuilder};
+
+use super::{
+    Engine, EngineError, EngineKind, Tar,
+    archive::{Entry, INSIDE, pack},
+    client::QUICK,
+    create::userns,
+    error::tidy,
+};
+use crate::sandbox::{Plan, UserNamespace};
+
+/// Who a volume belongs to: ids as seen inside the container that will use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+    /// How that container's ids are made.
+    pub namespace: UserNamespace,
+}
+
+impl Owner {
+    /// The user that a plan's processes run as.
+    pub fn of(plan: &Plan) -> Self {
+        Self { uid: plan.user().uid, gid: plan.user().gid, namespace: plan.user_namespace() }
+    }
+}
+
+impl Engine {
+    /// Makes sure that a volume is there, and that its top folder belongs to `owner` alone (mode 0700). What
+    /// is in it already stays as it is.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn ensure_volume(
+        &self,
+        name: &str,
+        labels: &BTreeMap<String, String>,
+        owner: Option<Owner>,
+    ) -> Result<(), EngineError> {
+        let there = self.find("looking at a volume", self.docker().inspect_volume(name)).await?;
+        if there.is_none() {
+            let request = VolumeCreateRequest {
+                name: Some(name.to_owned()),
+                labels: Some(
+                    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<HashMap<_, _>>(),
+                ),
+                ..Default::default()
+            };
+            self.call("creating a volume", QUICK, self.docker().create_volume(request)).await?;
+        }
+        match owner {
+            Some(owner) => self.own_volume(name, owner).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn own_volume(&self, name: &str, owner: Owner) -> Result<(), EngineError> {
+        // Docker skips an archive's own top folder, Podman looks through a volume's mount point only for a path
+        // within it: so each is told in the way that it heeds.
+        let (at, path) = match self.facts().kind {
+            EngineKind::Docker => ("/", &INSIDE[1..]),
+            EngineKind::Podman => (INSIDE, "."),
+        };
+        let path = format!("{path}/");
+        let folder = Entry { path: &path, mode: 0o700, uid: owner.uid, gid: owner.gid, bytes: &[] };
+        let archive = pack(&[folder]).map_err(|error| EngineError::Refused {
+            action: "giving a volume its owner",
+            text: tidy(&error.to_string()),
+        })?;
+        let helper = self.helper(name, None, userns(owner.namespace)).await?;
+        self.put_archive(helper.id(), at, Tar::bytes(archive)).await?;
+        helper.remove().await
+    }
+
+    /// Removes a volume and all that is in it. One that is not there is no error.
+    ///
+    /// # Errors
+    /// [`EngineError::InUse`] while a container has it.
+    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let options = RemoveVolumeOptionsBuilder::new().build();
+        self.find("removing a volume", self.docker().remove_volume(name, Some(options))).await.map(drop)
+    }
+}
