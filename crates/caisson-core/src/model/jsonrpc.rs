@@ -73,6 +73,10 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// When it is not JSON, or not a JSON-RPC 2.0 message.
     pub fn read(message: &'a [u8]) -> Result<(Self, EnvelopeKind), EnvelopeError> {
+        // A list of the fields' values would be read as the fields themselves.
+        if message.trim_ascii_start().first() == Some(&b'[') {
+            return Err(EnvelopeError::Shape);
+        }
         let envelope: Self = serde_json::from_slice(message)?;
         if envelope.jsonrpc.as_deref() != Some("2.0") {
             return Err(EnvelopeError::Shape);
@@ -107,6 +111,7 @@ mod tests {
             "",
             "null",
             "[]",
+            r#"["2.0",1,"ping"]"#,
             "{}",
             r#"{"id":1,"method":"ping"}"#,
             r#"{"jsonrpc":"2.0","id":1}"#,
