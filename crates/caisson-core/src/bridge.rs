@@ -1,1 +1,89 @@
-//! MCP towards clients: Streamable HTTP on 127.0.0.1, a path per server. It never talks to a server but through a session.
+//! Speaks MCP to clients, over Streamable HTTP on this machine's loopback. It forwards messages as the bytes
+//! they came in, reads of them only what tells where they belong, and decides nothing: that is the gate's.
+//! It must never listen on anything but loopback, nor send a message without the gate's permit.
+//!
+//! [`edge`] checks requests; [`session`] ties a client to a process of a server; [`stream`] carries messages
+//! back, whichever response they leave on. What the protocol asks is in MCP 2025-11-25, "Transports".
+
+mod answer;
+mod body;
+mod edge;
+mod error;
+mod guard;
+mod message;
+mod negotiate;
+mod refusal;
+mod route;
+mod serve;
+mod servers;
+mod session;
+mod sse;
+mod stream;
+mod sweep;
+mod version;
+
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+pub use error::BridgeError;
+pub use serve::Listener;
+pub use servers::Servers;
+
+use crate::gate::Gate;
+use session::Table;
+
+/// How the bridge treats its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BridgeSettings {
+    /// The largest body of a request, in bytes.
+    pub largest_body: usize,
+    /// Sessions a client may have open at a time.
+    pub sessions_per_client: usize,
+    /// A session nobody uses for so long ends.
+    pub idle: Duration,
+    /// So long a server may take to answer `initialize`, once it runs.
+    pub initialize_timeout: Duration,
+    /// So long requests may still be answered when the bridge is to stop.
+    pub drain: Duration,
+}
+
+impl Default for BridgeSettings {
+    fn default() -> Self {
+        Self {
+            largest_body: 16 << 20,
+            sessions_per_client: 256,
+            idle: Duration::from_secs(30 * 60),
+            initialize_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The bridge, before it listens.
+pub struct Bridge {
+    gate: Gate,
+    servers: Arc<dyn Servers>,
+    settings: BridgeSettings,
+}
+
+/// What every connection shares.
+struct Inner {
+    port: u16,
+    gate: Gate,
+    servers: Arc<dyn Servers>,
+    settings: BridgeSettings,
+    sessions: Arc<Table>,
+    /// Cancelled when no new session is opened any more.
+    draining: CancellationToken,
+}
+
+impl Bridge {
+    /// A bridge before `servers`, with `gate` deciding.
+    pub fn new(gate: Gate, servers: impl Servers, settings: BridgeSettings) -> Self {
+        Self { gate, servers: Arc::new(servers), settings }
+    }
+}

@@ -71,6 +71,14 @@ impl Gate {
         }
     }
 
+    /// Whether `principal` may use `server` at all: for what is said of a server before anything is sent to it.
+    ///
+    /// # Errors
+    /// When the server is outside the principal's scope.
+    pub fn may_use(&self, principal: &Principal, server: &ServerName) -> Result<(), Denial> {
+        decide::tools(principal, server).map(drop)
+    }
+
     /// Permits `principal` to open a session with `server`.
     ///
     /// # Errors

@@ -43,7 +43,8 @@ pub(super) fn admit(
     Ok(Permit::new(server.clone(), Permitted::Message))
 }
 
-fn tools<'a>(principal: &'a Principal, server: &ServerName) -> Result<&'a ToolScope, Denial> {
+/// Which tools of a server may be called; a denial when it may not be used at all.
+pub(super) fn tools<'a>(principal: &'a Principal, server: &ServerName) -> Result<&'a ToolScope, Denial> {
     match principal.who() {
         Who::Local(_) => Ok(&ToolScope::All),
         Who::Client(client) => {

@@ -1,0 +1,230 @@
+use hyper::{
+    Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde::Serialize;
+
+use super::{answer::Answer, negotiate::JSON};
+use crate::{
+    gate::Denial,
+    model::{RequestId, ServerName},
+};
+
+/// A request the bridge answers with an error, in place of the server. The text says what is wrong and what
+/// to do; the status is the specification's (MCP 2025-11-25, "Transports: Streamable HTTP").
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("this address answers to 127.0.0.1 and localhost with its own port alone; check the Host header")]
+    Host,
+    #[error("a web page of another origin may not use this address")]
+    Origin,
+    #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp")]
+    Path,
+    #[error("this endpoint takes POST, GET and DELETE")]
+    Method,
+    #[error("a token is wanted, as \"Authorization: Bearer csn_…\"; `caisson token issue` makes one")]
+    NoToken,
+    #[error("{0}")]
+    Denied(Denial),
+    #[error("no server named {0} is installed; `caisson list` shows those that are")]
+    NoServer(ServerName),
+    #[error("the message is larger than {most} bytes")]
+    TooLarge { most: usize },
+    #[error("the body did not arrive in time")]
+    Slow,
+    #[error("the body broke off: {0}")]
+    Broken(String),
+    #[error("the body must be application/json; check the Content-Type header")]
+    ContentType,
+    #[error("the client must accept application/json and text/event-stream; check the Accept header")]
+    AcceptBoth,
+    #[error("the client must accept text/event-stream; check the Accept header")]
+    AcceptStream,
+    #[error("the protocol version \"{}\" is not one this endpoint speaks; check the MCP-Protocol-Version header", .0.escape_debug())]
+    Version(String),
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    #[error("the body {0}")]
+    NotRpc(String),
+    #[error("a batch is not allowed {0}")]
+    Batch(&'static str),
+    #[error("the Mcp-Session-Id header is missing; begin with an initialize request")]
+    NoSession,
+    #[error("there is no such session, or it has ended; begin again with an initialize request")]
+    UnknownSession,
+    #[error("the session is initialized already")]
+    Initialized,
+    #[error("a request with the id {0} is still being answered")]
+    DuplicateId(RequestId),
+    #[error("this session has {0} requests that are still being answered; wait for one of them")]
+    TooManyCalls(usize),
+    #[error("the server asked nothing with the id {0}")]
+    Unasked(String),
+    #[error("this client has {0} sessions open; end one of them with DELETE")]
+    TooManySessions(usize),
+    #[error("this session has {0} event streams open; close one of them")]
+    TooManyStreams(usize),
+    #[error("the event named by Last-Event-ID belongs to no stream of this session that is still kept")]
+    UnknownEvent,
+    #[error("the server {server} cannot be started: {why}")]
+    CannotStart { server: ServerName, why: String },
+    #[error(
+        "the server did not answer initialize within {0} seconds; `caisson logs` shows what it said instead"
+    )]
+    NoAnswer(u64),
+    #[error("the session has ended: {0}")]
+    Ended(String),
+    #[error("the message was not sent: {0}")]
+    Unsent(String),
+    #[error("Caisson is shutting down; try again when it runs")]
+    Draining,
+}
+
+/// JSON-RPC's and MCP's error codes, and the one of our own.
+mod code {
+    pub(super) const PARSE: i32 = -32700;
+    pub(super) const INVALID: i32 = -32600;
+    /// The server is gone, or cannot be had. Also what SDKs report for a connection that closed.
+    pub(super) const CLOSED: i32 = -32000;
+    /// SDK servers answer so for a session that is not there.
+    pub(super) const NO_SESSION: i32 = -32001;
+    /// Caisson does not allow it.
+    pub(super) const DENIED: i32 = -32010;
+}
+
+impl Refusal {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Path | Self::NoServer(_) | Self::UnknownSession => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NoToken => StatusCode::UNAUTHORIZED,
+            Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
+            Self::Denied(_) => StatusCode::FORBIDDEN,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::AcceptBoth | Self::AcceptStream => StatusCode::NOT_ACCEPTABLE,
+            Self::Broken(_)
+            | Self::Version(_)
+            | Self::NotJson(_)
+            | Self::NotRpc(_)
+            | Self::Batch(_)
+            | Self::NoSession
+            | Self::Initialized
+            | Self::DuplicateId(_)
+            | Self::Unasked(_)
+            | Self::UnknownEvent => StatusCode::BAD_REQUEST,
+            Self::TooManyCalls(_) | Self::TooManySessions(_) | Self::TooManyStreams(_) => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
+            Self::CannotStart { .. } | Self::Ended(_) | Self::Unsent(_) | Self::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    fn code(&self) -> i32 {
+        match self {
+            Self::NotJson(_) | Self::Broken(_) => code::PARSE,
+            Self::UnknownSession => code::NO_SESSION,
+            Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => code::DENIED,
+            Self::CannotStart { .. }
+            | Self::NoAnswer(_)
+            | Self::Ended(_)
+            | Self::Unsent(_)
+            | Self::Draining
+            | Self::Slow
+            | Self::TooManyCalls(_)
+            | Self::TooManySessions(_)
+            | Self::TooManyStreams(_) => code::CLOSED,
+            Self::Path
+            | Self::Method
+            | Self::NoServer(_)
+            | Self::TooLarge { .. }
+            | Self::ContentType
+            | Self::AcceptBoth
+            | Self::AcceptStream
+            | Self::Version(_)
+            | Self::NotRpc(_)
+            | Self::Batch(_)
+            | Self::NoSession
+            | Self::Initialized
+            | Self::DuplicateId(_)
+            | Self::Unasked(_)
+            | Self::UnknownEvent => code::INVALID,
+        }
+    }
+
+    /// The refusal as a JSON-RPC error response to the request `id`, or to no request in particular.
+    pub(super) fn message(&self, id: Option<&RequestId>) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Message<'a> {
+            jsonrpc: &'static str,
+            id: Option<&'a RequestId>,
+            error: Error,
+        }
+        #[derive(Serialize)]
+        struct Error {
+            code: i32,
+            message: String,
+        }
+        let error = Error { code: self.code(), message: self.to_string() };
+        // Only numbers and texts are written, which cannot fail.
+        serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default()
+    }
+
+    /// The refusal as an HTTP response.
+    pub(super) fn into_response(self, id: Option<&RequestId>) -> Response<Answer> {
+        let mut response = Response::new(Answer::whole(self.message(id)));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        // RFC 6750, section 3.
+        if let Self::NoToken = self {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"caisson\""));
+        } else if let Self::Denied(denial) = &self {
+            let challenge = if denial.is_about_the_token() {
+                "Bearer realm=\"caisson\", error=\"invalid_token\""
+            } else {
+                "Bearer realm=\"caisson\", error=\"insufficient_scope\""
+            };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        } else if let Self::Method = self {
+            headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+        }
+        if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_json_rpc_error() {
+        let message = Refusal::Ended("exit code 1 \"\u{1b}[2J\"".to_owned());
+        let id = RequestId::Text("a\"b".to_owned());
+        let value: serde_json::Value = serde_json::from_slice(&message.message(Some(&id))).unwrap();
+        assert_eq!(value["id"], "a\"b");
+        assert_eq!(value["error"]["code"], -32000);
+        let value: serde_json::Value = serde_json::from_slice(&Refusal::Host.message(None)).unwrap();
+        assert!(value["id"].is_null());
+    }
+
+    #[test]
+    fn statuses_and_headers() {
+        let response = Refusal::NoToken.into_response(None);
+        assert_eq!(response.status(), 401);
+        assert_eq!(response.headers()[WWW_AUTHENTICATE], "Bearer realm=\"caisson\"");
+        let response = Refusal::Denied(Denial::Server { server: "a".parse().unwrap() }).into_response(None);
+        assert_eq!(response.status(), 403);
+        let response = Refusal::Draining.into_response(None);
+        assert_eq!((response.status().as_u16(), response.headers().contains_key(RETRY_AFTER)), (503, true));
+    }
+}

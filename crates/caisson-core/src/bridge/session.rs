@@ -1,0 +1,251 @@
+//! A session: one client, one server, and a process of that server's own. What the server says is put on
+//! the stream it belongs on; what the client says is sent on as the bytes it came in.
+
+mod pump;
+mod routes;
+mod table;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    message::{Message, Posted},
+    refusal::Refusal,
+    sse::EventId,
+    stream::Reader,
+    version::Version,
+};
+use crate::{
+    gate::{Permit, Principal},
+    model::{RequestId, ServerName},
+    sandbox::{self, SessionSender},
+};
+use routes::Routes;
+pub(super) use table::Table;
+
+/// What names a session: 144 random bits as visible ASCII. Knowing it opens nothing without the token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SessionId(Arc<str>);
+
+impl SessionId {
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
+        let mut bits = [0; 18];
+        getrandom::fill(&mut bits)?;
+        Ok(Self(URL_SAFE_NO_PAD.encode(bits).into()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for SessionId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An open session.
+pub(super) struct Session {
+    id: SessionId,
+    principal: Principal,
+    server: ServerName,
+    /// Taken away when the session ends, which closes the server's input, however long clients hold on.
+    sender: RwLock<Option<Arc<SessionSender>>>,
+    routes: Mutex<Routes>,
+    version: OnceLock<Version>,
+    attended: AtomicUsize,
+    last_attended: Mutex<Instant>,
+    ending: CancellationToken,
+    reason: OnceLock<String>,
+}
+
+impl Session {
+    fn new(id: SessionId, principal: Principal, server: ServerName, sender: SessionSender) -> Self {
+        Self {
+            id,
+            principal,
+            server,
+            sender: RwLock::new(Some(Arc::new(sender))),
+            routes: Mutex::new(Routes::new()),
+            version: OnceLock::new(),
+            attended: AtomicUsize::new(0),
+            last_attended: Mutex::new(Instant::now()),
+            ending: CancellationToken::new(),
+            reason: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Whose it is. It is nobody else's, whatever they know.
+    pub(super) fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    pub(super) fn server(&self) -> &ServerName {
+        &self.server
+    }
+
+    /// The version agreed on; none before the server has answered `initialize`.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.version.get()
+    }
+
+    pub(super) fn agree(&self, version: Version) {
+        // The first answer counts; there is one only.
+        drop(self.version.set(version));
+    }
+
+    /// A stream for the answers to what is posted; none when it wants none.
+    pub(super) fn begin(self: &Arc<Self>, posted: &Posted<'_>) -> Result<Option<Asked>, Refusal> {
+        let reader = self.routes().begin(posted)?;
+        // The end of the session may have come before the requests, and would not find them again.
+        if let (Some(reader), Some(why)) = (&reader, self.reason.get()) {
+            self.routes().forget(reader.stream());
+            return Err(Refusal::Ended(why.clone()));
+        }
+        Ok(reader.map(|reader| Asked { session: Arc::clone(self), reader: Some(reader), sent: false }))
+    }
+
+    /// Sends one message on.
+    pub(super) async fn send(&self, permit: Permit, message: &Message<'_>) -> Result<(), Refusal> {
+        let sender = self.sender.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let ended =
+            || Refusal::Ended(self.reason.get().cloned().unwrap_or_else(|| "it was ended".to_owned()));
+        let sender = sender.ok_or_else(ended)?;
+        self.routes().heard(&message.envelope, message.kind)?;
+        tokio::select! {
+            sent = sender.send(permit, message.raw) => sent.map_err(|error| Refusal::Unsent(error.to_string())),
+            () = self.ending.cancelled() => Err(ended()),
+        }
+    }
+
+    /// Answers a request in the server's place.
+    pub(super) fn answer(&self, id: &RequestId, refusal: &Refusal) {
+        self.routes().answer(id, refusal.message(Some(id)));
+    }
+
+    /// A reader for what belongs to no request.
+    pub(super) fn listen(&self) -> Result<Reader, Refusal> {
+        self.routes().listen()
+    }
+
+    /// A reader that resumes a stream.
+    pub(super) fn resume(&self, seen: EventId) -> Result<Reader, Refusal> {
+        self.routes().resume(seen)
+    }
+
+    /// Ends it: whoever waits for an answer gets an error with this reason. Only the first call counts.
+    pub(super) fn end(&self, why: impl Into<String>) {
+        if self.reason.set(why.into()).is_err() {
+            return;
+        }
+        self.ending.cancel();
+        drop(self.sender.write().unwrap_or_else(PoisonError::into_inner).take());
+        let refusal = Refusal::Ended(self.reason.get().cloned().unwrap_or_default());
+        self.routes().end(|id| refusal.message(Some(id)));
+    }
+
+    /// Why it has ended, once it has.
+    pub(super) fn ended(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Says that no more messages without a request will come, since Caisson shuts down.
+    pub(super) fn stop_listening(&self) {
+        self.routes().close_lasting();
+    }
+
+    /// Whether a request waits for its answer.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.routes().is_awaited()
+    }
+
+    /// How long nobody has used it; none while somebody does.
+    pub(super) fn unattended(&self) -> Option<Duration> {
+        let last = *self.last_attended.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.attended.load(Ordering::Acquire) == 0).then(|| last.elapsed())
+    }
+
+    /// Says that somebody uses it, until the answer is dropped.
+    pub(super) fn attend(self: &Arc<Self>) -> Attendance {
+        self.attended.fetch_add(1, Ordering::AcqRel);
+        Attendance(Arc::clone(self))
+    }
+
+    // No panic happens while the lock is held.
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Somebody uses a session: a request is being handled, or a stream is being read.
+pub(super) struct Attendance(Arc<Session>);
+
+impl Drop for Attendance {
+    fn drop(&mut self) {
+        *self.0.last_attended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.attended.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Requests whose answers are waited for. Dropped before they were sent, they were never asked; dropped
+/// later, nobody can read the answers: without an event the client has no id to resume from.
+pub(super) struct Asked {
+    session: Arc<Session>,
+    reader: Option<Reader>,
+    sent: bool,
+}
+
+impl Asked {
+    /// Takes note that the server has been asked.
+    pub(super) fn sent(&mut self) {
+        self.sent = true;
+    }
+
+    /// The reader of the answers.
+    pub(super) fn reader(&self) -> Option<&Reader> {
+        self.reader.as_ref()
+    }
+
+    /// The reader, for a response of events. From here on the stream can be resumed.
+    pub(super) fn into_events(mut self) -> Option<Reader> {
+        let reader = self.reader.take()?;
+        self.session.routes().keep(reader.stream());
+        Some(reader)
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        if let (Some(reader), false) = (&self.reader, self.sent) {
+            self.session.routes().forget(reader.stream());
+        }
+    }
+}
+
+/// Opens a session with a server and listens to it. `ended` is called when it has ended.
+pub(super) fn open(
+    id: SessionId,
+    principal: Principal,
+    server: ServerName,
+    opened: sandbox::Session,
+    ended: impl FnOnce(&Session) + Send + 'static,
+) -> Arc<Session> {
+    let (sender, receiver) = opened.split();
+    let session = Arc::new(Session::new(id, principal, server, sender));
+    pump::start(Arc::clone(&session), receiver, ended);
+    session
+}
