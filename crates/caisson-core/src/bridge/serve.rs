@@ -80,7 +80,7 @@ impl Bridge {
                 "connections were closed before they had sent everything"
             );
         }
-        inner.gate.tokens().keep_uses();
+        sweep::keep_uses(&inner).await;
     }
 }
 

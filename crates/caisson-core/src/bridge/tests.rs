@@ -19,9 +19,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Bridge, BridgeError, BridgeSettings};
-use crate::gate::{
-    Gate, Scope,
-    tokens::{TokenId, Tokens},
+use crate::{
+    gate::{
+        Gate, Scope,
+        tokens::{TokenId, Tokens},
+    },
+    registry::State,
 };
 use client::{Client, Events, call, initialize, messages, refusal};
 use fake::Fake;
@@ -40,7 +43,8 @@ struct Setup {
 
 impl Setup {
     async fn with(settings: BridgeSettings) -> Self {
-        let gate = Gate::new(Tokens::default(), Arc::new(SystemTime::now));
+        let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
+        let gate = Gate::new(tokens, Arc::new(SystemTime::now));
         let (token, text) = gate.tokens().issue("test", Scope::All, None, SystemTime::now()).unwrap();
         let listener = Bridge::bind(0).await.unwrap();
         let fake = Fake::default();

@@ -1,10 +1,11 @@
 //! The tokens clients show. A token is 256 random bits, shown once when it is issued; what is kept is its
 //! SHA-256, so neither the state file nor a listing lets anybody in.
 
+mod store;
 mod text;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, SystemTime},
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::Scope;
+use crate::registry::{State, StateError};
 use text::TokenHash;
 pub use text::TokenText;
 
@@ -50,19 +52,43 @@ pub enum TokenError {
     /// A time beyond what a clock can show.
     #[error("the token would expire too far in the future; choose a shorter time")]
     Lifetime,
+    /// It could not be kept. Nothing was changed.
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
-/// The tokens there are. Cheap to clone.
-#[derive(Clone, Default)]
-pub struct Tokens(Arc<RwLock<Table>>);
+/// The tokens there are. Cheap to clone; all clones know the same.
+///
+/// What is asked on a call's way is answered from memory; what changes is first written to the state file.
+#[derive(Clone)]
+pub struct Tokens(Arc<Shared>);
+
+struct Shared {
+    state: State,
+    table: RwLock<Table>,
+}
 
 #[derive(Default)]
 struct Table {
     tokens: HashMap<TokenHash, Token>,
     hashes: HashMap<TokenId, TokenHash>,
+    /// Those used since that was last kept.
+    used: HashSet<TokenHash>,
 }
 
 impl Tokens {
+    /// The tokens kept in `state`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn open(state: State, now: SystemTime) -> Result<Self, StateError> {
+        let mut table = Table::default();
+        for (hash, token) in store::load(&state, now)? {
+            table.insert(hash, token);
+        }
+        Ok(Self(Arc::new(Shared { state, table: RwLock::new(table) })))
+    }
+
     /// Issues a token to `subject`, for `scope`, good for `lifetime` from `now`; none means until revoked.
     /// The text is the only copy there ever is.
     ///
@@ -86,10 +112,9 @@ impl Tokens {
             last_used: None,
             revoked: false,
         };
-        let mut table = self.write();
         let hash = TokenHash::of(text.expose());
-        table.hashes.insert(token.id.clone(), hash);
-        table.tokens.insert(hash, token.clone());
+        store::insert(&self.0.state, &hash, &token)?;
+        self.write().insert(hash, token.clone());
         Ok((token, text))
     }
 
@@ -103,23 +128,58 @@ impl Tokens {
     /// Takes a token back. Says whether there was one to take back.
     ///
     /// # Errors
-    /// When that cannot be kept.
+    /// When that cannot be kept; then the token still holds.
     pub fn revoke(&self, id: &TokenId) -> Result<bool, TokenError> {
-        let mut table = self.write();
-        let Table { tokens, hashes } = &mut *table;
-        let token = hashes.get(id).and_then(|hash| tokens.get_mut(hash)).filter(|token| !token.revoked);
-        Ok(token.map(|token| token.revoked = true).is_some())
+        Ok(self.revoke_where(|token| token.id == *id)? > 0)
     }
 
-    /// Keeps when tokens were last used. Called now and then: on a call's way nothing is written.
-    pub fn keep_uses(&self) {}
+    /// Takes back every token issued to `subject`. Says how many there were.
+    ///
+    /// # Errors
+    /// When that cannot be kept; then the tokens still hold.
+    pub fn revoke_of(&self, subject: &str) -> Result<usize, TokenError> {
+        self.revoke_where(|token| *token.subject == *subject)
+    }
+
+    fn revoke_where(&self, is_meant: impl Fn(&Token) -> bool) -> Result<usize, TokenError> {
+        let meant = |token: &Token| !token.revoked && is_meant(token);
+        let ids: Vec<TokenId> =
+            self.read().tokens.values().filter(|token| meant(token)).map(|token| token.id.clone()).collect();
+        if !ids.is_empty() {
+            store::revoke(&self.0.state, &ids)?;
+        }
+        let mut table = self.write();
+        for token in table.tokens.values_mut().filter(|token| ids.contains(&token.id)) {
+            token.revoked = true;
+        }
+        Ok(ids.len())
+    }
+
+    /// Keeps when tokens were last used. Called now and then: on a call's way nothing is written. Writes to
+    /// the disk, so call it from a blocking thread.
+    pub fn keep_uses(&self) {
+        let uses: Vec<(TokenId, SystemTime)> = {
+            let mut table = self.write();
+            let used = std::mem::take(&mut table.used);
+            let tokens = used.iter().filter_map(|hash| table.tokens.get(hash));
+            tokens.filter_map(|token| Some((token.id.clone(), token.last_used?))).collect()
+        };
+        if !uses.is_empty()
+            && let Err(error) = store::used(&self.0.state, &uses)
+        {
+            tracing::warn!(%error, "when tokens were last used could not be kept");
+        }
+    }
 
     /// The token with this text, which is being used.
     pub(super) fn used(&self, text: &str, now: SystemTime) -> Option<Token> {
+        let hash = TokenHash::of(text);
         let mut table = self.write();
-        let token = table.tokens.get_mut(&TokenHash::of(text))?;
+        let token = table.tokens.get_mut(&hash)?;
         token.last_used = Some(now);
-        Some(token.clone())
+        let token = token.clone();
+        table.used.insert(hash);
+        Some(token)
     }
 
     /// The token called `id`.
@@ -130,11 +190,18 @@ impl Tokens {
 
     // A panic elsewhere leaves no half-written table: each change is one insertion or one assignment.
     fn read(&self) -> RwLockReadGuard<'_, Table> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.0.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn insert(&mut self, hash: TokenHash, token: Token) {
+        self.hashes.insert(token.id.clone(), hash);
+        self.tokens.insert(hash, token);
     }
 }
 
@@ -175,3 +242,6 @@ impl Token {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,4 +40,13 @@ impl TokenHash {
     pub(super) fn of(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
+
+    /// A hash as it was kept.
+    pub(super) fn kept(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
