@@ -13,6 +13,8 @@ pub mod tokens;
 use std::{sync::Arc, time::SystemTime};
 
 pub use denial::Denial;
+#[cfg(test)]
+pub(crate) use permit::permit_for_test;
 pub use permit::{Permit, Permitted};
 pub use principal::{LocalCaller, Principal, Who};
 pub use scope::{Scope, ToolScope};

@@ -3,6 +3,7 @@
 //! From the top: [`Sandbox`] knows every server; a supervisor keeps one running, as the state machine in `life`
 //! says; a link is the host's end of one container's pipe; a [`Session`] is one client's way in.
 
+mod dock;
 mod entrance;
 mod environment;
 mod error;
@@ -39,14 +40,16 @@ use tokio::{
 };
 
 use self::{
-    start::{Common, SecretSource},
+    dock::EngineDock,
+    start::Common,
     supervisor::{Ask, Handle, Reply},
-    vessel::Dock,
 };
 use crate::{
     egress::Egress,
+    engine::Engines,
     gate::{Permit, Permitted},
     model::{Event, EventSender, HostRule, Server, ServerName, ServerState},
+    secrets::Secrets,
 };
 
 pub use environment::{base_environment, with_image};
@@ -64,6 +67,10 @@ const SHUTDOWN: Duration = Duration::from_secs(8);
 
 /// What the sandbox is made of.
 pub struct SandboxParts {
+    /// Where containers run.
+    pub engines: Engines,
+    /// Where servers' secrets come from.
+    pub secrets: Secrets,
     /// Opens servers' connections.
     pub egress: Egress,
     /// Where events go.
@@ -90,12 +97,18 @@ struct Inner {
 }
 
 impl Sandbox {
-    fn with(parts: SandboxParts, dock: Arc<dyn Dock>, secrets: Arc<dyn SecretSource>) -> Self {
-        let SandboxParts { egress, events, home_id, user, places, clock } = parts;
+    /// A sandbox without servers; [`Self::define`] adds them. Nothing is started yet.
+    pub fn new(parts: SandboxParts) -> Self {
+        let SandboxParts { engines, secrets, egress, events, home_id, user, places, clock } = parts;
+        let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
+        let secrets = Arc::new(secrets);
         let swept = OnceCell::new();
-        let common = Arc::new(Common { dock, secrets, egress, events, home_id, user, places, clock, swept });
+        Self::with(Common { dock, secrets, egress, events, home_id, user, places, clock, swept })
+    }
+
+    fn with(common: Common) -> Self {
         Self(Arc::new(Inner {
-            common,
+            common: Arc::new(common),
             servers: RwLock::default(),
             paused: AtomicBool::new(false),
             shut_down: AtomicBool::new(false),
@@ -302,3 +315,6 @@ impl std::fmt::Debug for Sandbox {
         f.debug_struct("Sandbox").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

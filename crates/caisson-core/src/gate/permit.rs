@@ -34,3 +34,9 @@ impl Permit {
         self.what
     }
 }
+
+/// A permit that no gate has decided on.
+#[cfg(test)]
+pub(crate) fn permit_for_test(server: ServerName, what: Permitted) -> Permit {
+    Permit::new(server, what)
+}

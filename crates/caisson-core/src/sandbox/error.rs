@@ -1,7 +1,11 @@
 use std::sync::Arc;
 
 use super::{FolderError, PlanError};
-use crate::model::{Digest, SecretName, ServerName};
+use crate::{
+    engine::EngineError,
+    model::{Digest, ServerName},
+    secrets::SecretError,
+};
 
 /// Why the sandbox did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -59,27 +63,14 @@ pub enum StartError {
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The engine could not do it.
-    #[error("{0}")]
-    Engine(String),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// The image is gone.
     #[error("the engine has no image {} any more; install the server again", .0.short())]
     NoImage(Digest),
-    /// A secret has no value yet.
-    #[error("the secret {secret} has no value; set it with `caisson secret set {server} {secret}`")]
-    NoSecret {
-        /// The server.
-        server: ServerName,
-        /// The secret.
-        secret: SecretName,
-    },
-    /// A secret could not be read.
-    #[error("the secret {secret} could not be read: {why}")]
-    Secret {
-        /// The secret.
-        secret: SecretName,
-        /// Why.
-        why: String,
-    },
+    /// A secret has no value yet, or cannot be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The airlock did not do its part.
     #[error("{0}")]
     Airlock(String),

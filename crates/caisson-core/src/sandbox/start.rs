@@ -21,6 +21,7 @@ use crate::{
     egress::Egress,
     engine::EngineFacts,
     model::{EventSender, FolderGrant, SecretName, Server, ServerName, Transport},
+    secrets::{SecretError, Secrets},
 };
 
 /// How long a process may take to end by itself once it was asked to.
@@ -28,12 +29,22 @@ pub(super) const GRACE: Duration = Duration::from_millis(1500);
 
 /// Where secrets come from: the keychain, or a test.
 pub(super) trait SecretSource: Send + Sync + 'static {
-    /// The value of a server's secret; none when none is set; else why it cannot be read.
+    /// The value of a server's secret.
     fn get<'a>(
         &'a self,
         server: &'a ServerName,
         secret: &'a SecretName,
-    ) -> BoxFuture<'a, Result<Option<SecretBytes>, String>>;
+    ) -> BoxFuture<'a, Result<SecretBytes, SecretError>>;
+}
+
+impl SecretSource for Secrets {
+    fn get<'a>(
+        &'a self,
+        server: &'a ServerName,
+        secret: &'a SecretName,
+    ) -> BoxFuture<'a, Result<SecretBytes, SecretError>> {
+        Box::pin(self.get(server, secret))
+    }
 }
 
 /// What all servers share.
@@ -132,10 +143,7 @@ impl Start {
         let image = image.ok_or_else(|| StartError::NoImage(server.image.clone()))?;
         let mut secrets = Vec::new();
         for grant in &server.permissions.secrets {
-            let value = common.secrets.get(name, &grant.name).await;
-            let value = value.map_err(|why| StartError::Secret { secret: grant.name.clone(), why })?;
-            let missing = || StartError::NoSecret { server: name.clone(), secret: grant.name.clone() };
-            secrets.push((grant.name.clone(), grant.place, value.ok_or_else(missing)?));
+            secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
         // Last before the container is made, so that the folders are those that were checked.
         let plan = common.plan_on(name, server, &facts).await?;

@@ -205,11 +205,15 @@ proptest! {
                 }
             }
             if stop_asked {
-                prop_assert!(matches!(life, Life::Stopped | Life::Stopping { then: Then::Stay }));
+                let stopped = matches!(life, Life::Stopped | Life::Stopping { then: Then::Stay });
+                prop_assert!(stopped, "{:?}", life);
             }
-            prop_assert_eq!(matches!(life, Life::Starting { .. }), pending && !halting);
-            prop_assert_eq!(matches!(life, Life::Running { .. }), up && !halting);
-            prop_assert_eq!(matches!(life, Life::Stopping { .. }), halting);
+            let is = matches!(life, Life::Starting { .. });
+            prop_assert_eq!(is, pending && !halting);
+            let is = matches!(life, Life::Running { .. });
+            prop_assert_eq!(is, up && !halting);
+            let is = matches!(life, Life::Stopping { .. });
+            prop_assert_eq!(is, halting);
         }
     }
 }

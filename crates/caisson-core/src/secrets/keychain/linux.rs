@@ -34,7 +34,8 @@ pub(super) fn translate(error: &(dyn Error + Send + Sync + 'static)) -> SecretEr
             let has = |parts: &[&str]| parts.iter().any(|part| why.contains(part));
             SecretError::Unavailable(if has(&["Failed to connect to address"]) {
                 Unavailable::NoSession
-            } else if has(&["ServiceUnknown", "NameHasNoOwner", "Spawn.", "was not provided by any .service"]) {
+            } else if has(&["ServiceUnknown", "NameHasNoOwner", "Spawn.", "was not provided by any .service"])
+            {
                 Unavailable::NoService
             } else {
                 Unavailable::Other(why)
