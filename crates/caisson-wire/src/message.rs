@@ -12,13 +12,15 @@ pub enum Header {
     /// [`AirlockEvent`] the other, for as long as the pipe lives. Its end ends the airlock.
     Control,
     /// Host to airlock: standard input and output of a process of its own, running the launched command.
-    /// The host's half-close closes standard input; the airlock's half-close means output has ended. The
-    /// host's reset, or end of the pipe, is a half-close after which nobody reads.
+    /// The host's half-close closes standard input, and so does its reset; after that the process has its
+    /// grace to end. The airlock's half-close means output has ended, its reset that nothing was started.
     Session {
         /// The host's name for the process.
         process: ProcessId,
     },
-    /// Host to airlock: standard input and output of another command, such as a step of an install.
+    /// Host to airlock: standard input and output of another command, such as a step of an install. Like
+    /// a session, but the host's half-close only closes standard input: the command has all the time it
+    /// needs. The host's reset ends it, and so does [`Order::Signal`].
     Exec {
         /// The host's name for the process.
         process: ProcessId,

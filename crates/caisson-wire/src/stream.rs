@@ -1,7 +1,7 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -12,18 +12,21 @@ use tokio_util::compat::{Compat, FuturesAsyncReadCompatExt};
 
 /// One stream of the pipe: bytes both ways, each way closed on its own.
 ///
-/// A stream that the other side resets reads as ended, and fails when written. Dropping an open stream
-/// resets it; `shutdown` before dropping ends it in good order.
+/// Dropping a stream that is open resets it; `shutdown` before dropping ends this side's half in good
+/// order. A stream that the other side has reset, or whose pipe has gone, fails with `ConnectionReset`
+/// where one that has ended reads as ended; for those who ended their own half first, both are an end.
 #[derive(Debug)]
 pub struct Stream {
     bytes: Compat<yamux::Stream>,
+    /// This side's half has ended.
+    ended: bool,
     /// This side's place among the streams it holds open; none for a stream the other side opened.
     _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Stream {
     pub(crate) fn new(stream: yamux::Stream) -> Self {
-        Self { bytes: stream.compat(), _place: None }
+        Self { bytes: stream.compat(), ended: false, _place: None }
     }
 
     pub(crate) fn holding(self, place: OwnedSemaphorePermit) -> Self {
@@ -37,7 +40,14 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.bytes).poll_read(cx, buf)
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.bytes).poll_read(cx, buf))?;
+        let nothing_read = buf.filled().len() == before && buf.remaining() > 0;
+        // Closed both ways, though this side's half has not ended.
+        if nothing_read && !self.ended && self.bytes.get_ref().is_closed() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -51,6 +61,8 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.bytes).poll_shutdown(cx)
+        ready!(Pin::new(&mut self.bytes).poll_shutdown(cx))?;
+        self.ended = true;
+        Poll::Ready(Ok(()))
     }
 }

@@ -123,8 +123,32 @@ fn a_closed_pipe_ends_everything() {
         drop(far);
         assert!(mux.incoming.next().await.is_none());
         drop(mux.driver.await.unwrap());
-        assert!(read_all(stream).await.is_empty());
+        let mut stream = stream;
+        let read = stream.read_u8().await.unwrap_err();
+        assert_eq!(read.kind(), std::io::ErrorKind::ConnectionReset);
+        assert!(stream.write_all(b"x").await.is_err());
         assert!(matches!(mux.opener.open().await, Err(MuxError::Closed)));
+    });
+}
+
+#[test]
+fn a_reset_is_no_end() {
+    run(async {
+        let (host, mut airlock) = pair(1 << 16);
+        for ends_well in [true, false] {
+            let mut near = host.opener.open().await.unwrap();
+            near.write_all(b"x").await.unwrap();
+            let mut far = airlock.incoming.next().await.unwrap();
+            far.write_all(b"half an ans").await.unwrap();
+            if ends_well {
+                far.shutdown().await.unwrap();
+            }
+            drop(far);
+            let mut read = Vec::new();
+            let ended = near.read_to_end(&mut read).await;
+            assert_eq!(read, b"half an ans", "what was sent before arrives");
+            assert_eq!(ended.is_ok(), ends_well, "{ended:?}");
+        }
     });
 }
 

@@ -1,0 +1,154 @@
+//! The way out: whatever a process inside connects to by name becomes a stream to the host, which decides.
+//!
+//! The container has no network but loopback. Each allowed name has an address of its own there, told by a
+//! DNS server, with a listener on each allowed port; programs that use a proxy find one too. The names kept
+//! here only spare the host the hopeless: the host checks every connection again.
+
+mod dns;
+mod names;
+mod proxy;
+mod refusals;
+mod tunnel;
+
+use std::{
+    collections::HashMap,
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use caisson_wire::{AirlockEvent, EgressName, Opener};
+use tokio::{
+    net::{TcpListener, TcpStream, UdpSocket},
+    sync::{Semaphore, watch},
+    task::AbortHandle,
+    time::{Instant, sleep},
+};
+
+use self::{names::Names, refusals::Refusals};
+use crate::events::Events;
+
+/// Connections at a time, to names and to the proxy together: each is a stream of the pipe.
+const MOST_CONNECTIONS: usize = 128;
+/// Where programs ask for names.
+const DNS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53);
+/// Where programs that use a proxy find it.
+const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 3128);
+/// How long to wait when a connection cannot be accepted, for want of file descriptors.
+const BREATHER: Duration = Duration::from_millis(100);
+
+/// The way out of the container.
+#[derive(Clone)]
+pub(crate) struct Egress(Arc<Shared>);
+
+struct Shared {
+    opener: Opener,
+    events: Events,
+    names: watch::Sender<Arc<Names>>,
+    listeners: Mutex<HashMap<EgressName, AbortHandle>>,
+    refusals: Mutex<Refusals>,
+    room: Arc<Semaphore>,
+}
+
+impl Egress {
+    /// Starts the DNS server and the proxy. Where their ports cannot be had, the host is warned.
+    pub(crate) async fn start(opener: Opener, events: Events) -> Self {
+        let egress = Self(Arc::new(Shared {
+            opener,
+            events,
+            names: watch::Sender::default(),
+            listeners: Mutex::default(),
+            refusals: Mutex::new(Refusals::new(Instant::now())),
+            room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+        }));
+        let warn = |what: &str, error: io::Error| {
+            egress
+                .0
+                .events
+                .warn(format!("{what} could not be started: {error}; allowed hosts may be out of reach"));
+        };
+        match UdpSocket::bind(DNS).await {
+            Ok(socket) => drop(tokio::spawn(dns::serve_udp(egress.clone(), socket))),
+            Err(error) => warn("the DNS server (UDP)", error),
+        }
+        match TcpListener::bind(DNS).await {
+            Ok(listener) => drop(tokio::spawn(egress.clone().accept(listener, dns::serve_tcp))),
+            Err(error) => warn("the DNS server (TCP)", error),
+        }
+        match TcpListener::bind(PROXY).await {
+            Ok(listener) => drop(tokio::spawn(egress.clone().accept(listener, proxy::serve))),
+            Err(error) => warn("the HTTP proxy", error),
+        }
+        egress
+    }
+
+    /// From here on these names may be reached, and no others. Connections to others are cut.
+    pub(crate) async fn allow(&self, allowed: Vec<EgressName>) {
+        let names = self.0.names.borrow().replaced(allowed);
+        let names = match names {
+            Ok(names) => Arc::new(names),
+            Err(error) => return self.0.events.warn(format!("the allowed hosts were not changed: {error}")),
+        };
+        self.0.names.send_replace(names.clone());
+        let gone: Vec<_> = {
+            let mut listeners = self.listeners();
+            listeners.extract_if(|name, _| !names.allows(&name.host, name.port)).collect()
+        };
+        gone.into_iter().for_each(|(_, listener)| listener.abort());
+        for (name, address) in names.listeners() {
+            if !self.listeners().contains_key(&name) {
+                self.listen(name, address).await;
+            }
+        }
+    }
+
+    async fn listen(&self, name: EgressName, address: SocketAddrV4) {
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let target = name.clone();
+                let serve = move |egress, client| tunnel::to_name(egress, client, target.clone());
+                let serving = self.clone().accept(listener, serve);
+                self.listeners().insert(name, tokio::spawn(serving).abort_handle());
+            }
+            Err(error) => {
+                let EgressName { host, port } = name;
+                self.0.events.warn(format!(
+                    "no connection to {host}:{port} can be made but through the proxy: {address} is taken ({error})"
+                ));
+            }
+        }
+    }
+
+    /// Serves connections, each as a task of its own. Those for which there is no room are closed.
+    async fn accept<F>(self, listener: TcpListener, serve: impl Fn(Self, TcpStream) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            let Ok((client, _)) = listener.accept().await else {
+                sleep(BREATHER).await;
+                continue;
+            };
+            if let Ok(room) = self.0.room.clone().try_acquire_owned() {
+                let served = serve(self.clone(), client);
+                tokio::spawn(async move {
+                    served.await;
+                    drop(room);
+                });
+            }
+        }
+    }
+
+    fn listeners(&self) -> MutexGuard<'_, HashMap<EgressName, AbortHandle>> {
+        self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the host of a refused wish, unless it has just been told or too many are refused.
+    fn refused(&self, host: &str, port: u16) {
+        let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.worth_telling(host, port, Instant::now()) {
+            self.0.events.mention(AirlockEvent::Refused { host: host.to_owned(), port });
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The airlock, run as a child of the test and spoken to over its pipe, as Caisson does.
+
+#![cfg(test)]
+
+mod egress;
+mod endings;
+mod harness;
+mod launch;
+mod sessions;
