@@ -28,16 +28,14 @@ CREATE TABLE secrets (
 -- Clients' files Caisson has written to (clients).
 CREATE TABLE client_files (
     file     TEXT PRIMARY KEY,
-    client   TEXT NOT NULL,
-    written  TEXT NOT NULL,  -- SHA-256 of what Caisson wrote last
-    original TEXT,           -- backup of the file without any entry of ours; none: there was no file
-    restore  INTEGER NOT NULL CHECK (restore IN (0, 1)) -- whether the original may be put back as it was
+    written  TEXT NOT NULL, -- SHA-256 of what Caisson wrote last
+    original TEXT,          -- backup of the file as it was before; none: there was no file
+    clean    INTEGER NOT NULL CHECK (clean IN (0, 1)) -- whether the original has no entry of Caisson's
 ) STRICT, WITHOUT ROWID;
 
--- Caisson's entries in those files.
+-- Caisson's entries in those files, each called as its server is.
 CREATE TABLE client_entries (
     file   TEXT NOT NULL,
-    called TEXT NOT NULL,    -- the entry's name in the file
     server TEXT NOT NULL,
-    PRIMARY KEY (file, called)
+    PRIMARY KEY (file, server)
 ) STRICT, WITHOUT ROWID;

@@ -81,7 +81,9 @@ fn translate(error: Error) -> SecretError {
             format!("it has {} entries of that name; remove all but one in its own window", entries.len())
         }
         Error::NotSupportedByStore(why) | Error::BadStoreFormat(why) => why,
-        _ => "the entry cannot be read; set the secret again".into(),
+        Error::NoEntry | Error::BadEncoding(_) | Error::BadDataFormat(..) | Error::NoDefaultStore | _ => {
+            "the entry cannot be read; set the secret again".into()
+        }
     };
     SecretError::Refused { why }
 }
