@@ -2,12 +2,11 @@ use hyper::{
     Response, StatusCode,
     header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use serde::Serialize;
 
 use super::{answer::Answer, negotiate::JSON};
 use crate::{
     gate::Denial,
-    model::{RequestId, ServerName},
+    model::{RequestId, ServerName, error_response},
 };
 
 /// A request the bridge answers with an error, in place of the server. The text says what is wrong and what
@@ -160,20 +159,7 @@ impl Refusal {
 
     /// The refusal as a JSON-RPC error response to the request `id`, or to no request in particular.
     pub(super) fn message(&self, id: Option<&RequestId>) -> Vec<u8> {
-        #[derive(Serialize)]
-        struct Message<'a> {
-            jsonrpc: &'static str,
-            id: Option<&'a RequestId>,
-            error: Error,
-        }
-        #[derive(Serialize)]
-        struct Error {
-            code: i32,
-            message: String,
-        }
-        let error = Error { code: self.code(), message: self.to_string() };
-        // Only numbers and texts are written, which cannot fail.
-        serde_json::to_vec(&Message { jsonrpc: "2.0", id, error }).unwrap_or_default()
+        error_response(id, self.code(), &self.to_string())
     }
 
     /// The refusal as an HTTP response.

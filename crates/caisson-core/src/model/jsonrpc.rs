@@ -92,6 +92,23 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// An error response of Caisson's own, to the request `id` or to none in particular.
+pub fn error_response(id: Option<&RequestId>, code: i32, message: &str) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Response<'a> {
+        jsonrpc: &'static str,
+        id: Option<&'a RequestId>,
+        error: Error<'a>,
+    }
+    #[derive(Serialize)]
+    struct Error<'a> {
+        code: i32,
+        message: &'a str,
+    }
+    // Only numbers and texts are written, which cannot fail.
+    serde_json::to_vec(&Response { jsonrpc: "2.0", id, error: Error { code, message } }).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

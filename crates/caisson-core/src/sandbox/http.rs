@@ -1,10 +1,21 @@
-//! A session with a server that speaks Streamable HTTP on a port of its container's loopback.
+//! A session with a server that speaks Streamable HTTP on a port of its container's loopback (MCP 2025-11-25,
+//! "Transports: Streamable HTTP"). To everyone above it is a session like any other.
+
+mod carrier;
+mod endpoint;
+mod events;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
 use caisson_wire::Stream;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, sleep},
+};
 
+use self::{carrier::Carrier, endpoint::Endpoint};
 use super::{SandboxError, Session, SessionError, lease::Lease, link::Link};
 use crate::model::ServerName;
 
@@ -42,8 +53,32 @@ impl Connector {
     }
 }
 
-/// Opens a session that talks to the endpoint `path` over connections of `connector`: made with
-/// [`Session::carried`], it holds `lease` as long as it lives, and tells it when the server has answered.
+/// What connections to a server come from: its container, or a test.
+trait Dial: Send + Sync + 'static {
+    /// A connection.
+    type Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    /// Opens a connection. The session is over when that cannot be.
+    fn dial(&self) -> impl Future<Output = Result<Self::Connection, SessionError>> + Send;
+
+    /// The port the server listens on.
+    fn port(&self) -> u16;
+}
+
+impl Dial for Connector {
+    type Connection = Stream;
+
+    async fn dial(&self) -> Result<Stream, SessionError> {
+        self.connect().await
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// Opens a session that talks to the endpoint `path` over connections of `connector`. It holds `lease` as long
+/// as it lives, and tells it when the server has answered.
 ///
 /// # Errors
 /// When the server does not take connections in time.
@@ -53,11 +88,15 @@ pub(super) async fn session(
     connector: Connector,
     lease: Arc<Lease>,
 ) -> Result<Session, SandboxError> {
-    let ended =
-        |error: SessionError| SandboxError::Ended { server: server.clone(), reason: error.to_string() };
-    let _connection = connector.connect().await.map_err(ended)?;
-    let (session, ends, incoming) = Session::carried(server.clone(), lease);
-    let reason = format!("it speaks HTTP at {path}, and no adapter is built in");
-    drop((ends, incoming.send(Err(SessionError::Protocol(reason))).await));
-    Ok(session)
+    let ended = |reason: String| SandboxError::Ended { server: server.clone(), reason };
+    let endpoint = Endpoint::new(connector, path).map_err(ended)?;
+    endpoint.reach().await.map_err(|error| ended(error.to_string()))?;
+    Ok(carried(server.clone(), endpoint, lease))
+}
+
+fn carried(server: ServerName, endpoint: Endpoint<impl Dial>, lease: Arc<Lease>) -> Session {
+    let (session, ends, incoming) = Session::carried(server, lease.clone());
+    let carrier = Arc::new(Carrier::new(endpoint, incoming, lease));
+    tokio::spawn(carrier.carry(ends.outgoing));
+    session
 }

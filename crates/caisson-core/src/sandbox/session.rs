@@ -148,7 +148,7 @@ impl SessionReceiver {
 
 /// The message as one line, its end included. In JSON a raw line end can stand between tokens alone, where a
 /// blank means the same (RFC 8259, section 2).
-fn one_line(message: &[u8]) -> Bytes {
+pub(super) fn one_line(message: &[u8]) -> Bytes {
     let mut line = BytesMut::with_capacity(message.len() + 1);
     line.extend_from_slice(message);
     line.iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
