@@ -9,6 +9,7 @@ mod names;
 mod proxy;
 mod refusals;
 mod tunnel;
+mod wish;
 
 use std::{
     collections::HashMap,

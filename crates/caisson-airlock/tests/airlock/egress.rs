@@ -114,7 +114,7 @@ fn the_proxy_tunnels_to_allowed_names_alone() {
             (2, "CONNECT evil.example.com:443 HTTP/1.1\\r\\n\\r\\n", "403"),
             (3, "CONNECT api.example.com:22 HTTP/1.1\\r\\n\\r\\n", "403"),
             (4, "CONNECT 192.0.2.1:443 HTTP/1.1\\r\\n\\r\\n", "403"),
-            (5, "GET http://api.example.com/ HTTP/1.1\\r\\n\\r\\n", "403"),
+            (5, "GET http://evil.example.com/ HTTP/1.1\\r\\n\\r\\n", "403"),
             (6, "\\x16\\x03\\x01\\x00", "400"),
         ] {
             let reply = text(&mut host.exec(process, ask(request)).await).await;
@@ -130,6 +130,21 @@ fn the_proxy_tunnels_to_allowed_names_alone() {
         answer(&mut host, no).await;
         let reply = text(&mut client).await;
         assert!(reply.starts_with("HTTP/1.1 502 ") && reply.contains("no route"), "{reply}");
+    });
+}
+
+#[test]
+fn the_proxy_forwards_plain_http() {
+    within(30, async {
+        let Some(mut host) = alone(&[("api.example.com", 80)]).await else { return };
+        let script = "import os, urllib.request\nos.environ['http_proxy'] = 'http://127.0.0.1:3128'\n\
+            print(urllib.request.urlopen('http://api.example.com/a?b').read().decode())";
+        let mut client = host.exec(1, command(&["python3", "-c", script])).await;
+        let (_, _, mut server) = answer(&mut host, Connection::Open).await;
+        assert_eq!(read_line(&mut server).await, "GET /a?b HTTP/1.1\r");
+        server.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await.unwrap();
+        server.shutdown().await.unwrap();
+        assert_eq!(text(&mut client).await, "hello\n");
     });
 }
 
