@@ -17,7 +17,8 @@ pub(crate) type Pipe = Join<pipe::Receiver, pipe::Sender>;
 ///
 /// Children run under the same user id. Without what is done here they could open `/proc/1/fd/0` and speak
 /// in the airlock's name, or read its memory: a process that is not dumpable belongs to root in `/proc` and
-/// cannot be traced. Descriptors 0 and 1 themselves lead nowhere afterwards, so that no stray print can
+/// cannot be traced. (gVisor guards its memory so, but not its descriptors. Whoever speaks on the pipe from
+/// inside is no more than an airlock, though, which the host takes for hostile.) Descriptors 0 and 1 themselves lead nowhere afterwards, so that no stray print can
 /// damage the pipe.
 pub(crate) fn take() -> io::Result<Pipe> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;

@@ -56,6 +56,11 @@ impl Host {
     /// Starts one by way of other commands.
     pub(crate) async fn start_in(wrapper: &[&str]) -> Self {
         let argv: Vec<_> = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_caisson-airlock")]).collect();
+        Self::start_exactly(&argv).await
+    }
+
+    /// Starts one by a command that ends up running it.
+    pub(crate) async fn start_exactly(argv: &[&str]) -> Self {
         let mut airlock = tokio::process::Command::new(argv[0]);
         airlock.args(&argv[1..]).env("HOST_VARIABLE", "must not be inherited");
         airlock.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod container;
 mod egress;
 mod endings;
 mod harness;
