@@ -10,6 +10,7 @@ mod body;
 mod edge;
 mod error;
 mod guard;
+mod local;
 mod message;
 mod negotiate;
 mod refusal;
@@ -30,6 +31,7 @@ use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 pub use error::BridgeError;
+pub use local::{LocalClient, LocalError};
 pub use serve::Listener;
 pub use servers::Servers;
 
