@@ -290,3 +290,6 @@ impl Plan {
         explain::lines(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

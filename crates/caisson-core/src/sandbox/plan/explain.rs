@@ -27,7 +27,7 @@ pub(super) fn lines(plan: &Plan) -> Vec<PlanLine> {
     limits(plan, &mut line);
     life(plan, &mut line);
     for warning in &plan.warnings {
-        line("Warning", warning.clone(), "weaker than usual");
+        line("Note", warning.clone(), "worth knowing before you agree");
     }
     lines
 }

@@ -201,7 +201,7 @@ impl SecretSource for Fake {
     }
 }
 
-struct FakeHull(Arc<World>, watch::Sender<Option<String>>);
+struct FakeHull(watch::Sender<Option<String>>);
 
 impl Hull for FakeHull {
     fn id(&self) -> String {
@@ -209,11 +209,11 @@ impl Hull for FakeHull {
     }
 
     fn wait(&self) -> BoxFuture<'_, String> {
-        Box::pin(async { self.1.subscribe().wait_for(Option::is_some).await.unwrap().clone().unwrap() })
+        Box::pin(async { self.0.subscribe().wait_for(Option::is_some).await.unwrap().clone().unwrap() })
     }
 
     fn kill(&self) -> BoxFuture<'_, ()> {
-        self.1.send_if_modified(|end| end.is_none() && end.replace("it was killed".into()).is_none());
+        self.0.send_if_modified(|end| end.is_none() && end.replace("it was killed".into()).is_none());
         Box::pin(async {})
     }
 }
@@ -251,7 +251,7 @@ impl Dock for Fake {
                 });
             });
             let (_, diagnostics) = mpsc::channel(1);
-            Ok(Vessel { pipe: Box::new(pipe), diagnostics, hull: Box::new(FakeHull(world, end)) })
+            Ok(Vessel { pipe: Box::new(pipe), diagnostics, hull: Box::new(FakeHull(end)) })
         })
     }
 
