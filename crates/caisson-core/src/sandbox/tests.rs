@@ -1,6 +1,8 @@
 //! A server's life and its sessions, with an engine and an airlock that do what each test says.
 
 mod fake;
+#[cfg(unix)]
+mod real;
 
 use std::{collections::BTreeMap, time::Duration};
 
