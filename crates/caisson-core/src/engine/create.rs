@@ -127,10 +127,12 @@ fn tmpfs(plan: &Plan, kind: EngineKind, image_volumes: &[String]) -> HashMap<Str
             let exec = if tmpfs.exec { "exec" } else { "noexec" };
             let mut options = format!("rw,nosuid,nodev,{exec},mode=1777");
             let _infallible = write!(options, ",size={}", tmpfs.size);
-            if kind == EngineKind::Podman {
+            // Whose it is must be said: runc gives it the mode of the image's own folder, whatever is asked for.
+            let _infallible = match kind {
+                EngineKind::Docker => write!(options, ",uid={},gid={}", plan.user().uid, plan.user().gid),
                 // Podman copies what the image has there, unless told not to.
-                options.push_str(",notmpcopyup");
-            }
+                EngineKind::Podman => write!(options, ",U,notmpcopyup"),
+            };
             (tmpfs.path, options)
         })
         .collect()

@@ -71,6 +71,9 @@ pub enum StartError {
     /// A secret has no value yet, or cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The airlock could not launch the server: no such program, a file it cannot write.
+    #[error("the airlock could not launch it: {0}")]
+    Launch(String),
     /// The airlock did not do its part.
     #[error("{0}")]
     Airlock(String),

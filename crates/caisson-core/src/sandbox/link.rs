@@ -122,7 +122,7 @@ impl Link {
         let link = Arc::new(Self { opener, orders, processes, ended, hull, stop, _gone: guard });
         match ready.await {
             Ok(Ok(())) => Ok(link),
-            Ok(Err(reason)) => Err(StartError::Airlock(format!("the airlock could not launch it: {reason}"))),
+            Ok(Err(reason)) => Err(StartError::Launch(reason)),
             Err(_) => Err(StartError::Airlock(link.ended().await.reason)),
         }
     }

@@ -156,13 +156,16 @@ async fn a_container_that_ends_takes_its_sessions_along_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_launched_is_tried_again_and_given_up() {
+async fn what_cannot_be_launched_is_said_and_tried_again_on_the_next_use() {
     let fake = Fake::new(Script::LaunchFails);
     let sandbox = fake.sandbox(server());
     let error = refused(&sandbox).await;
     assert!(error.contains("no such folder"), "{error}");
-    settled(&sandbox, |state| matches!(state, ServerState::Failed { .. })).await;
-    assert_eq!((fake.started(), fake.running()), (3, 0));
+    assert!(matches!(sandbox.state(&name()), Some(ServerState::Failed { .. })));
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((fake.started(), fake.running()), (1, 0));
+    fake.play(Script::Echo);
+    sandbox.open_session(open()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-/// A folder in memory, gone when the container ends. Always `nosuid,nodev`, mode 1777, and empty at the
-/// start: Podman wants `notmpcopyup` for that.
+/// A folder in memory, gone when the container ends. Always `nosuid,nodev`, the plan's user's own, and empty at
+/// the start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Tmpfs {
     /// Where it is inside.

@@ -269,7 +269,7 @@ async fn the_kernel_is_closed(real: &Real) {
         try() { "$@" >/dev/null 2>&1 && printf 'done' || printf 'refused'; }
         echo "{\"unshare\":\"$(try unshare -U /bin/busybox true)\",\"net\":\"$(try unshare -n /bin/busybox true)\",
 \"mount\":\"$(try mount -t tmpfs none /tmp)\",\"chroot\":\"$(try chroot / /bin/busybox true)\",\"dmesg\":\"$(try /bin/busybox dmesg)\",
-\"hostname\":\"$(try /bin/busybox hostname x)\",\"date\":\"$(try /bin/busybox date -s 2020-01-01)\",\"mknod\":\"$(try /bin/busybox mknod /tmp/d b 8 0)\",
+\"hostname\":\"$(try /bin/busybox hostname x)\",\"mknod\":\"$(try /bin/busybox mknod /tmp/d b 8 0)\",
 \"airlock\":\"$(try touch /caisson/x)\",\"sysrq\":\"$(try sh -c 'echo b > /proc/sysrq-trigger')\",\"fifo\":\"$(try /bin/busybox mkfifo /tmp/f)\"}" | /bin/busybox tr -d '\n'; echo
         exec sleep 60"#;
     real.define(script, |_| {});
@@ -333,11 +333,10 @@ async fn a_server_that_exits_says_why(real: &Real) {
     let (_sender, mut receiver) = real.open().await;
     let error = next(&mut receiver).await.unwrap().unwrap_err();
     assert!(error.contains("exit code 3") && error.contains("no API key"), "{error}");
+    real.sandbox.stop(&name()).await.unwrap();
     real.define("unused", |server| server.command = vec!["/no/such/program".into()]);
-    real.sandbox.restart(&name()).await.unwrap();
-    let (_sender, mut receiver) = real.open().await;
-    let error = next(&mut receiver).await.unwrap().unwrap_err();
-    assert!(error.contains("could not be started") && error.contains("/no/such/program"), "{error}");
+    let error = refused(&real.sandbox).await;
+    assert!(error.contains("could not launch") && error.contains("/no/such/program"), "{error}");
 }
 
 async fn too_much_memory_is_said(real: &Real) {
@@ -426,7 +425,8 @@ async fn an_install_becomes_an_image(real: &Real) {
     assert!(given_up.is_err());
     let output = install.exec(run("exit 0"), |_| {}).await.unwrap();
     assert_eq!(output.exit, caisson_wire::Exit::Code(0));
-    let image = install.commit("localhost/caisson-test/installed:latest", BTreeMap::new()).await.unwrap();
+    let labels = BTreeMap::from([("dev.caisson.kind".to_owned(), "test".to_owned())]);
+    let image = install.commit("localhost/caisson-test/installed", labels).await.unwrap();
     install.end().await;
     real.define(r#"echo "{\"f\":\"$(cat /app/f)\"}"; exec cat"#, |server| server.image = image.clone());
     assert_eq!(real.first().await["f"], "installed");
