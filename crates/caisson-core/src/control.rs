@@ -15,6 +15,8 @@ mod socket;
 #[cfg(all(test, unix))]
 mod tests;
 
+#[cfg(unix)]
+pub use client::BlockingSession;
 pub use client::{ControlClient, Running, SessionStream};
 pub use connection::serve_stream;
 pub use lines::{LineError, LineReader};

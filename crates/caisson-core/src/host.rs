@@ -1,5 +1,274 @@
 //! The facade: the one place that sees every module, with a method for each thing a user can do.
+//!
+//! It decides nothing of its own: it hands each request to the module whose it is, in the right order, and
+//! turns what came of it into words. One process owns a home at a time; a lock decides.
 
+mod bridging;
+mod clients;
+mod doctor;
+mod environment;
+mod errors;
+mod install;
+mod lock;
+mod names;
 mod paths;
+mod remove;
+mod routes;
+mod secrets;
+mod servers;
+mod session;
+mod streams;
+mod talk;
+#[cfg(all(test, unix))]
+mod tests;
+mod tokens;
 
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+pub use environment::{Environment, System};
+pub use lock::{LockError, is_running};
 pub use paths::{Paths, PathsError};
+
+use self::{lock::Lock, names::Names};
+use crate::{
+    catalog::{Catalog, CatalogSettings},
+    clients::{ClientPlaces, Clients},
+    control::{
+        self, Listener, SocketError,
+        api::{ApiError, DaemonStatus, EngineView, ErrorCode},
+    },
+    egress::{Egress, Resolver},
+    engine::{EngineChoice, EngineEnv, Engines},
+    gate::{Gate, tokens::Tokens},
+    model::{EventSender, ServerState},
+    registry::{EngineSetting, Registry, Settings, State},
+    sandbox::{Places, Sandbox, SandboxParts, UserIds},
+    secrets::{Keychain, Secrets},
+};
+
+/// So many events a slow watcher may leave unread before it loses the oldest.
+const EVENTS: usize = 1024;
+
+/// What a program hands in to become the owner of a home.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where everything is.
+    pub paths: Paths,
+    /// What of the environment matters for finding engines.
+    pub engine: EngineEnv,
+    /// Who runs it.
+    pub user: UserIds,
+    /// What the program is, for people: `daemon`, `desktop`.
+    pub role: String,
+    /// The `caisson` program, absolute: clients that read no URLs start it.
+    pub program: PathBuf,
+    /// Where clients keep their files. [`Environment::clients`] knows.
+    pub clients: ClientPlaces,
+}
+
+/// Everything Caisson is. Cheap to clone. Must be used within a Tokio runtime.
+#[derive(Clone)]
+pub struct Host(Arc<Parts>);
+
+struct Parts {
+    paths: Paths,
+    settings: Settings,
+    user: UserIds,
+    role: String,
+    home_id: String,
+    /// Places no server is shown.
+    places: Places,
+    started: SystemTime,
+    registry: Registry,
+    secrets: Secrets,
+    engines: Engines,
+    sandbox: Sandbox,
+    catalog: Catalog,
+    gate: Gate,
+    state: State,
+    clients: Clients,
+    program: PathBuf,
+    events: EventSender,
+    names: Names,
+    bridge: RwLock<bridging::Listening>,
+    shutdown: CancellationToken,
+    /// Held as long as anything of the host lives.
+    _lock: Lock,
+}
+
+impl Host {
+    /// Becomes the owner of the home that `setup` names. Nothing is started, and nothing listens, until
+    /// [`Self::serve`].
+    ///
+    /// # Errors
+    /// When another process owns it, or a file of it cannot be used.
+    pub async fn open(setup: Setup) -> Result<Self, ApiError> {
+        let host = tokio::task::spawn_blocking(move || Self::open_blocking(setup));
+        let host = host.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
+        host.follow_registry();
+        Ok(host)
+    }
+
+    fn open_blocking(setup: Setup) -> Result<Self, ApiError> {
+        let Setup { paths, engine, user, role, program, clients } = setup;
+        let lock = Lock::take(&paths, &role)?;
+        let settings = Settings::load(&paths.config)?;
+        if let Err(error) = Settings::explain(&paths.config) {
+            tracing::debug!(%error, "settings.toml was not made");
+        }
+        let state = State::open(&paths.state())?;
+        let home_id = state.home_id()?;
+        let started = SystemTime::now();
+        let events: EventSender = broadcast::Sender::new(EVENTS);
+        let registry = Registry::open(&paths.config, events.clone())?;
+        let secrets = Secrets::new(state.clone(), Keychain::os())?;
+        let choice = match &settings.engine {
+            EngineSetting::Auto => EngineChoice::Auto,
+            EngineSetting::Podman => EngineChoice::Podman,
+            EngineSetting::Docker => EngineChoice::Docker,
+            EngineSetting::Address(address) => EngineChoice::Address(address.clone()),
+        };
+        let engines = Engines::new(engine, choice, paths.artifacts.clone());
+        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket];
+        let places = Places { home: paths.home.clone(), own: own.into_iter().cloned().collect() };
+        let sandbox = Sandbox::new(SandboxParts {
+            engines: engines.clone(),
+            secrets: secrets.clone(),
+            egress: Egress::new(Resolver::System),
+            events: events.clone(),
+            home_id: home_id.clone(),
+            user,
+            places: places.clone(),
+            clock: SystemTime::now,
+        });
+        let catalog = Catalog::new(
+            engines.clone(),
+            sandbox.clone(),
+            CatalogSettings {
+                npm_registry: settings.npm_registry.as_ref().map(|url| url.as_str().to_owned()),
+                pypi_index: settings.pypi_index.as_ref().map(|url| url.as_str().to_owned()),
+                ca_bundles: settings.ca_bundle.iter().cloned().collect(),
+                artifacts: paths.artifacts.clone(),
+                scratch: paths.data.join("scratch"),
+                home_id: home_id.clone(),
+            },
+        );
+        let clients = Clients::new(clients, state.clone(), &paths.data);
+        let gate = Gate::new(Tokens::open(state.clone(), started)?, Arc::new(SystemTime::now));
+        Ok(Self(Arc::new(Parts {
+            paths,
+            settings,
+            user,
+            role,
+            home_id,
+            places,
+            started,
+            registry,
+            secrets,
+            engines,
+            sandbox,
+            catalog,
+            gate,
+            state,
+            clients,
+            program,
+            events,
+            names: Names::default(),
+            bridge: RwLock::default(),
+            shutdown: CancellationToken::new(),
+            _lock: lock,
+        })))
+    }
+
+    /// Serves the control socket and the bridge until [`Self::shutdown`]; then stops every server.
+    ///
+    /// # Errors
+    /// When the control socket cannot be listened on.
+    pub async fn serve(&self) -> Result<(), ApiError> {
+        let parts = &self.0;
+        let listener = Listener::bind(&parts.paths.socket, parts.user.uid)?;
+        tracing::info!(socket = %parts.paths.socket.display(), role = parts.role, "Caisson is ready");
+        let bridge = tokio::spawn(bridging::serve(self.clone()));
+        control::serve(listener, self.clone(), parts.shutdown.clone()).await;
+        // An error here is the bridge's panic, which has been reported.
+        drop(bridge.await);
+        parts.sandbox.shutdown().await;
+        tracing::info!("Caisson has stopped");
+        Ok(())
+    }
+
+    /// Asks [`Self::serve`] to end.
+    pub fn shutdown(&self) {
+        self.0.shutdown.cancel();
+    }
+
+    /// Cancelled when [`Self::shutdown`] was called, by whomever.
+    pub fn shutting_down(&self) -> CancellationToken {
+        self.0.shutdown.clone()
+    }
+
+    async fn status(&self) -> DaemonStatus {
+        let parts = &self.0;
+        let states = parts.sandbox.states();
+        let sessions = states.iter().filter_map(|(_, state)| match state {
+            ServerState::Running { sessions } => Some(*sessions),
+            ServerState::Stopped
+            | ServerState::Starting
+            | ServerState::Stopping
+            | ServerState::Backoff { .. }
+            | ServerState::Failed { .. } => None,
+        });
+        let (running, sessions) = sessions.fold((0, 0), |(running, all), one| (running + 1, all + one));
+        let listening = self.listening();
+        DaemonStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            role: parts.role.clone(),
+            started_at: seconds(parts.started),
+            home_id: parts.home_id.clone(),
+            bridge: listening.port.map(|port| format!("http://127.0.0.1:{port}")),
+            bridge_problem: listening.problem,
+            paused: parts.sandbox.is_paused(),
+            servers: count(parts.registry.list().len()),
+            running,
+            sessions: count(sessions),
+            engine: parts.engines.get().await.ok().map(|engine| EngineView {
+                kind: engine.facts().kind.to_string(),
+                version: engine.facts().version.clone(),
+                rootless: engine.facts().rootless,
+            }),
+            config: parts.paths.config.clone(),
+            data: parts.paths.data.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("paths", &self.0.paths).finish_non_exhaustive()
+    }
+}
+
+impl From<SocketError> for ApiError {
+    fn from(error: SocketError) -> Self {
+        Self::new(ErrorCode::Daemon, "the control socket cannot be used")
+            .why(error.to_string())
+            .fix("end what holds it, or set CAISSON_HOME to another folder")
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

@@ -30,6 +30,7 @@ pub use stream::{
 };
 pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
 
+pub use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 

@@ -1,5 +1,7 @@
 //! The other end: what the CLI, the tray and the shim use.
 
+#[cfg(unix)]
+mod blocking;
 mod session;
 
 use std::{
@@ -20,6 +22,8 @@ use tokio::{
     task::AbortHandle,
 };
 
+#[cfg(unix)]
+pub use blocking::BlockingSession;
 pub use session::SessionStream;
 
 use super::{

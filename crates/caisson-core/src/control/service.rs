@@ -59,15 +59,17 @@ impl Call {
     /// # Errors
     /// When they are not those of the method.
     pub fn params<R: Request>(&self) -> Result<R, CallError> {
-        serde_json::from_str(self.params.get()).map_err(|error| CallError::Params(error.to_string()))
+        // JSON-RPC lets a request without parameters leave them out.
+        let params = Some(self.params.get()).filter(|params| *params != "null").unwrap_or("{}");
+        serde_json::from_str(params).map_err(|error| CallError::Params(error.to_string()))
     }
 }
 
 /// What is sent before a request is over.
 #[derive(Clone, Debug)]
 pub struct Notices {
-    pub(super) request: u64,
-    pub(super) out: mpsc::Sender<Vec<u8>>,
+    pub(crate) request: u64,
+    pub(crate) out: mpsc::Sender<Vec<u8>>,
 }
 
 impl Notices {

@@ -1,4 +1,8 @@
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use crate::model::ServerName;
 
@@ -18,11 +22,17 @@ pub struct Paths {
     pub artifacts: PathBuf,
     /// The user's home folder.
     pub home: PathBuf,
+    /// The environment variables that led here. A client starts the shim with few variables: these must be
+    /// among them, or it looks for Caisson elsewhere.
+    pub variables: BTreeMap<String, OsString>,
 }
 
 /// Why paths cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathsError {
+    /// The user's home folder is not known.
+    #[error("the user has no home folder")]
+    NoHome,
     /// A path is relative.
     #[error("{} is not an absolute path", .0.display())]
     Relative(PathBuf),
@@ -45,6 +55,7 @@ impl Paths {
             socket: root.join("run").join("control.sock"),
             artifacts,
             home,
+            variables: BTreeMap::new(),
         }
     }
 

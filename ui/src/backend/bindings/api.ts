@@ -195,6 +195,10 @@ role: string,
  */
 started_at: number,
 /**
+ * What this home is called in the labels of its containers (`dev.caisson.home`).
+ */
+home_id: string,
+/**
  * The bridge's address, `http://127.0.0.1:PORT`; none while it cannot listen.
  */
 bridge: string | null,
@@ -420,7 +424,11 @@ replace?: boolean,
  */
 allow_scripts?: boolean,
 /**
- * Which of the package's programs is the server, where it has several.
+ * Let the build of a `Dockerfile` use the network. It is the engine's, and open.
+ */
+build_network?: boolean,
+/**
+ * Which of the package's programs is the server, where it has several; for images, the program to run.
  */
 entry?: string,
 /**
@@ -482,7 +490,11 @@ id: string,
  */
 token: string,
 /**
- * The addresses it opens, where it names its servers.
+ * The address it opens: of its server, or of the first where it names several.
+ */
+url: string | null,
+/**
+ * All addresses it opens, where it names its servers.
  */
 urls: Array<string>,
 /**

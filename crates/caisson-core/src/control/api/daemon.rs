@@ -18,6 +18,8 @@ pub struct DaemonStatus {
     pub role: String,
     /// Since when it runs.
     pub started_at: u64,
+    /// What this home is called in the labels of its containers (`dev.caisson.home`).
+    pub home_id: String,
     /// The bridge's address, `http://127.0.0.1:PORT`; none while it cannot listen.
     pub bridge: Option<String>,
     /// Why the bridge cannot listen.

@@ -31,7 +31,10 @@ pub struct InstallOptions {
     /// Let the package's own install scripts run.
     #[ts(as = "Option<bool>")]
     pub allow_scripts: bool,
-    /// Which of the package's programs is the server, where it has several.
+    /// Let the build of a `Dockerfile` use the network. It is the engine's, and open.
+    #[ts(as = "Option<bool>")]
+    pub build_network: bool,
+    /// Which of the package's programs is the server, where it has several; for images, the program to run.
     pub entry: Option<String>,
     /// Arguments for the server's program.
     #[ts(as = "Option<Vec<String>>")]

@@ -37,7 +37,9 @@ pub struct IssuedToken {
     pub id: String,
     /// The token itself, this one time: only its hash is kept.
     pub token: String,
-    /// The addresses it opens, where it names its servers.
+    /// The address it opens: of its server, or of the first where it names several.
+    pub url: Option<String>,
+    /// All addresses it opens, where it names its servers.
     pub urls: Vec<String>,
     /// When it ends.
     pub expires_at: Option<u64>,

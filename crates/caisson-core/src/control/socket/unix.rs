@@ -1,6 +1,9 @@
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        net::UnixStream as StdStream,
+    },
     path::{Path, PathBuf},
 };
 
@@ -36,7 +39,7 @@ impl Listener {
             if !found.file_type().is_socket() {
                 return Err(SocketError::NotASocket(path.to_owned()));
             }
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            if StdStream::connect(path).is_ok() {
                 return Err(SocketError::Taken(path.to_owned()));
             }
             fs::remove_file(path).map_err(failed)?;

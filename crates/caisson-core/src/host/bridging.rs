@@ -1,0 +1,59 @@
+//! Keeps the bridge listening on its one port, for as long as the host serves.
+
+use std::{sync::PoisonError, time::Duration};
+
+use super::Host;
+use crate::{
+    bridge::{Bridge, BridgeSettings},
+    model::ServerName,
+};
+
+/// A port that was taken is tried again after so long.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Whether the bridge listens.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Listening {
+    pub(super) port: Option<u16>,
+    pub(super) problem: Option<String>,
+}
+
+pub(super) async fn serve(host: Host) {
+    let shutdown = host.shutting_down();
+    let parts = &host.0;
+    let listener = loop {
+        match Bridge::bind(parts.settings.port).await {
+            Ok(listener) => break listener,
+            Err(error) => {
+                let problem = error.to_string();
+                if host.listening().problem.as_ref() != Some(&problem) {
+                    tracing::warn!("{problem}");
+                }
+                host.set_listening(Listening { port: None, problem: Some(problem) });
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(AGAIN) => {}
+            () = shutdown.cancelled() => return,
+        }
+    };
+    tracing::info!(port = listener.port(), "the bridge listens on 127.0.0.1");
+    host.set_listening(Listening { port: Some(listener.port()), problem: None });
+    let bridge = Bridge::new(parts.gate.clone(), parts.sandbox.clone(), BridgeSettings::default());
+    bridge.serve(listener, shutdown).await;
+}
+
+impl Host {
+    pub(super) fn listening(&self) -> Listening {
+        self.0.bridge.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_listening(&self, listening: Listening) {
+        *self.0.bridge.write().unwrap_or_else(PoisonError::into_inner) = listening;
+    }
+
+    /// A server's address for clients; stable, whether or not the bridge listens at the moment.
+    pub(super) fn url(&self, server: &ServerName) -> String {
+        format!("http://127.0.0.1:{}/s/{server}/mcp", self.0.settings.port)
+    }
+}

@@ -1,0 +1,187 @@
+//! Connects clients: writes servers into their configuration, each client with a token of its own.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use super::Host;
+use crate::{
+    clients::{Change, Client, ClientError, ClientStatus, Link},
+    control::api::{
+        ApiError, ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ErrorCode,
+    },
+    gate::{Scope, ToolScope, tokens::TokenId},
+    model::ServerName,
+};
+
+impl Host {
+    pub(super) async fn list_clients(&self) -> Result<ClientList, ApiError> {
+        let host = self.clone();
+        let listed = blocking(move || Ok(host.0.clients.list())).await?;
+        Ok(ClientList { clients: listed.into_iter().map(view).collect() })
+    }
+
+    pub(super) async fn connect_client(&self, connect: ConnectClient) -> Result<ClientChange, ApiError> {
+        let client = known(&connect.client)?;
+        let mut servers = connect.servers;
+        if servers.is_empty() {
+            servers = self.0.registry.list().into_iter().map(|listed| listed.name).collect();
+        }
+        if servers.is_empty() {
+            return Err(ApiError::new(ErrorCode::NotFound, "no server is installed")
+                .fix("install one first, for example: caisson install example"));
+        }
+        for server in &servers {
+            self.listed(server)?;
+        }
+        let host = self.clone();
+        let change = blocking(move || {
+            // All entries carry the one token, so those that are connected already are written again.
+            let connected = host.0.clients.status(client).servers;
+            servers.extend(connected);
+            servers.sort();
+            servers.dedup();
+            host.with_token(client, &servers, |link| host.0.clients.connect(client, &servers, link))
+        });
+        Ok(told(client, change.await?))
+    }
+
+    pub(super) async fn disconnect_client(
+        &self,
+        request: DisconnectClient,
+    ) -> Result<ClientChange, ApiError> {
+        let client = known(&request.client)?;
+        let host = self.clone();
+        let change = blocking(move || host.disconnect(client, &request.servers)).await?;
+        Ok(told(client, change))
+    }
+
+    /// Takes a server out of every client that has it.
+    pub(super) async fn disconnect_everywhere(&self, server: &ServerName) -> Vec<Result<String, ApiError>> {
+        let host = self.clone();
+        let server = server.clone();
+        let changes = blocking(move || {
+            let statuses = host.0.clients.list().into_iter();
+            let having = statuses.filter(|status| status.servers.contains(&server));
+            let change = |status: ClientStatus| {
+                let entry = format!("entry in {}", status.client.title());
+                host.disconnect(status.client, std::slice::from_ref(&server)).map(|_| entry)
+            };
+            Ok(having.map(change).collect())
+        });
+        changes.await.unwrap_or_else(|error| vec![Err(error)])
+    }
+
+    /// Blocks. The client's token ends when none of its servers is left; else it is narrowed.
+    fn disconnect(&self, client: Client, servers: &[ServerName]) -> Result<Change, ApiError> {
+        let change = self.0.clients.disconnect(client, servers)?;
+        let left = self.0.clients.status(client).servers;
+        if left.is_empty() {
+            self.forget_token(client)?;
+        } else if client.reads_urls() {
+            self.with_token(client, &left, |link| self.0.clients.connect(client, &left, link))?;
+        }
+        Ok(change)
+    }
+
+    /// Does `work` with a link for `client` to `servers`. A new token takes the place of the client's old one
+    /// when the work is done, and is taken back when it fails.
+    fn with_token(
+        &self,
+        client: Client,
+        servers: &[ServerName],
+        work: impl FnOnce(&Link) -> Result<Change, ClientError>,
+    ) -> Result<Change, ApiError> {
+        if !client.reads_urls() {
+            let home = self.0.paths.variables.get("CAISSON_HOME").map(Into::into);
+            return Ok(work(&Link::Shim { program: self.0.program.clone(), home })?);
+        }
+        let tokens = self.0.gate.tokens();
+        let scope: BTreeMap<ServerName, ToolScope> =
+            servers.iter().map(|server| (server.clone(), ToolScope::All)).collect();
+        let (token, text) = tokens.issue(client.title(), Scope::Servers(scope), None, SystemTime::now())?;
+        let bridge = format!("http://127.0.0.1:{}", self.0.settings.port);
+        match work(&Link::Url { bridge, token: text.expose().to_owned().into() }) {
+            Ok(change) => {
+                self.forget_token(client)?;
+                self.0.state.set_value(&token_key(client), token.id.as_str())?;
+                Ok(change)
+            }
+            Err(error) => {
+                tokens.revoke(&token.id)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    fn forget_token(&self, client: Client) -> Result<(), ApiError> {
+        let key = token_key(client);
+        if let Some(id) = self.0.state.value(&key)?.filter(|id| !id.is_empty()) {
+            self.0.gate.tokens().revoke(&TokenId::from(id.as_str()))?;
+            self.0.state.set_value(&key, "")?;
+        }
+        Ok(())
+    }
+}
+
+/// Under which key the state keeps the id of a client's token.
+fn token_key(client: Client) -> String {
+    format!("client_token:{}", client.id())
+}
+
+fn known(text: &str) -> Result<Client, ApiError> {
+    text.parse::<Client>().map_err(|error| {
+        ApiError::new(ErrorCode::NotFound, error.to_string())
+            .fix("`caisson clients` lists those Caisson knows")
+    })
+}
+
+fn view(status: ClientStatus) -> ClientView {
+    let dropped = (!status.dropped.is_empty()).then(|| {
+        let names: Vec<&str> = status.dropped.iter().map(ServerName::as_str).collect();
+        let names = names.join(", ");
+        format!("{} has dropped {names} from its file; connect it again", status.client.title())
+    });
+    ClientView {
+        client: status.client.id().to_owned(),
+        title: status.client.title().to_owned(),
+        found: status.found,
+        file: status.file,
+        servers: status.servers,
+        problem: status.problem.or(dropped),
+    }
+}
+
+fn told(client: Client, change: Change) -> ClientChange {
+    ClientChange {
+        title: client.title().to_owned(),
+        file: change.file,
+        backup: change.backup,
+        servers: change.servers,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?
+}
+
+impl From<ClientError> for ApiError {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::NotFound { .. } => ErrorCode::NotFound,
+            ClientError::Taken { .. } => ErrorCode::Exists,
+            ClientError::State(_) => ErrorCode::Storage,
+            ClientError::NoUrls(_)
+            | ClientError::NotUnicode { .. }
+            | ClientError::Fault { .. }
+            | ClientError::Read { .. }
+            | ClientError::Strange { .. }
+            | ClientError::ReadOnly { .. }
+            | ClientError::Backup { .. }
+            | ClientError::Write { .. }
+            | ClientError::Restless { .. } => ErrorCode::Client,
+        };
+        Self::new(code, error.to_string())
+    }
+}

@@ -1,0 +1,159 @@
+//! An MCP session over the control socket: the stdio shim's other end. Messages pass as the bytes they are.
+
+use std::collections::HashSet;
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::mpsc,
+};
+
+use super::Host;
+use crate::{
+    control::{self, LineError, LineReader, api::ApiError},
+    gate::{Gate, LocalCaller, Principal},
+    model::{Envelope, EnvelopeKind, RequestId, ServerName},
+    sandbox,
+};
+
+/// So many answers of Caisson's own wait to be written.
+const ANSWERS: usize = 64;
+
+/// A session that is open, before it is relayed.
+pub struct Passthrough {
+    gate: Gate,
+    principal: Principal,
+    server: ServerName,
+    session: sandbox::Session,
+}
+
+impl Host {
+    pub(super) async fn pass_through(&self, server: &ServerName) -> Result<Passthrough, ApiError> {
+        self.in_force(server)?;
+        let principal = self.0.gate.local(LocalCaller::Shim);
+        let permit = self.0.gate.open(&principal, server)?;
+        let session = self.0.sandbox.open_session(permit).await?;
+        Ok(Passthrough { gate: self.0.gate.clone(), principal, server: server.clone(), session })
+    }
+}
+
+/// What the client waits for an answer to; told by the way in, looked at by the way out.
+enum Told {
+    /// The server was asked.
+    Asked(RequestId),
+    /// Caisson answers itself.
+    Answer(Vec<u8>),
+}
+
+impl control::Session for Passthrough {
+    async fn run<R, W>(self, mut from_client: LineReader<R>, mut to_client: W)
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { gate, principal, server, session } = self;
+        let (sender, mut receiver) = session.split();
+        let (told, mut tells) = mpsc::channel(ANSWERS);
+
+        let inward = async move {
+            loop {
+                let line = match from_client.next().await {
+                    Ok(Some(line)) => line,
+                    // Dropping the sender ends the server's input.
+                    Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,
+                    Err(error @ LineError::TooLong(_)) => {
+                        drop(told.send(Told::Answer(answer(None, -32600, &error.to_string()))).await);
+                        return;
+                    }
+                };
+                let refusal = match Envelope::read(line) {
+                    Err(error) => Some(answer(None, -32600, &error.to_string())),
+                    Ok((envelope, kind)) => {
+                        let asked = envelope.id.clone().filter(|_| kind == EnvelopeKind::Request);
+                        match gate.admit(&principal, &server, &envelope, kind) {
+                            Err(denial) => asked.map(|id| answer(Some(&id), -32000, &denial.to_string())),
+                            Ok(permit) => {
+                                if let Some(id) = asked
+                                    && told.send(Told::Asked(id)).await.is_err()
+                                {
+                                    return;
+                                }
+                                // The receiver says why a session takes no more.
+                                if sender.send(permit, line).await.is_err() {
+                                    return;
+                                }
+                                None
+                            }
+                        }
+                    }
+                };
+                if let Some(line) = refusal
+                    && told.send(Told::Answer(line)).await.is_err()
+                {
+                    return;
+                }
+            }
+        };
+
+        let outward = async move {
+            let mut asked = HashSet::new();
+            let mut line = Vec::new();
+            let end = loop {
+                tokio::select! {
+                    // What was asked is known before it is answered.
+                    biased;
+                    Some(told) = tells.recv() => match told {
+                        Told::Asked(id) => drop(asked.insert(id)),
+                        Told::Answer(line) => to_client.write_all(&line).await?,
+                    },
+                    message = receiver.next() => match message {
+                        None => break None,
+                        Some(Err(error)) => break Some(error),
+                        Some(Ok(message)) => {
+                            if !asked.is_empty()
+                                && let Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) =
+                                    Envelope::read(&message)
+                            {
+                                asked.remove(&id);
+                            }
+                            line.clear();
+                            line.extend_from_slice(&message);
+                            line.push(b'\n');
+                            to_client.write_all(&line).await?;
+                        }
+                    },
+                }
+            };
+            let why =
+                end.map_or_else(|| "the server has ended the session".to_owned(), |error| error.to_string());
+            while let Ok(told) = tells.try_recv() {
+                if let Told::Asked(id) = told {
+                    asked.insert(id);
+                }
+            }
+            // Nobody shall wait for an answer that cannot come.
+            for id in asked {
+                to_client.write_all(&answer(Some(&id), -32000, &why)).await?;
+            }
+            to_client.shutdown().await
+        };
+
+        let mut outward = std::pin::pin!(outward);
+        let ended: std::io::Result<()> = tokio::select! {
+            ended = &mut outward => ended,
+            () = inward => outward.await,
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a client went away");
+        }
+    }
+}
+
+/// An error response of JSON-RPC 2.0, as a line.
+fn answer(id: Option<&RequestId>, code: i32, why: &str) -> Vec<u8> {
+    let message = format!("Caisson: {why}");
+    let response =
+        serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
+    let mut line = response.to_string().into_bytes();
+    line.push(b'\n');
+    line
+}
