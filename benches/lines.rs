@@ -44,9 +44,10 @@ impl LineWay {
 
     /// Runs the server as the container's first process, without Caisson, and attaches to it by the engine's API.
     pub(crate) async fn attach(home: &Home, image: &str, command: &str) -> Result<Self, Box<dyn Error>> {
-        let docker = Docker::connect_with_unix(&home.socket().to_string_lossy(), 120, bollard::API_DEFAULT_VERSION)?
-            .negotiate_version()
-            .await?;
+        let docker =
+            Docker::connect_with_unix(&home.socket().to_string_lossy(), 120, bollard::API_DEFAULT_VERSION)?
+                .negotiate_version()
+                .await?;
         let body = ContainerCreateBody {
             image: Some(image.to_owned()),
             entrypoint: Some(vec![command.to_owned()]),
@@ -71,7 +72,12 @@ impl LineWay {
             Ok(_) => None,
             Err(error) => Some(Err(std::io::Error::other(error))),
         });
-        Self::begin(attached.input, Box::new(StreamReader::new(Box::pin(output))), Owner::Container(docker, id)).await
+        Self::begin(
+            attached.input,
+            Box::new(StreamReader::new(Box::pin(output))),
+            Owner::Container(docker, id),
+        )
+        .await
     }
 
     async fn begin(

@@ -34,7 +34,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for engine in [TestEngine::Podman, TestEngine::Docker] {
         let Some(home) = Home::new(engine) else { continue };
-        runtime.block_on(measure(&home, calls))?.print(&format!("One small tool call, {engine:?}, {calls} calls"));
+        runtime
+            .block_on(measure(&home, calls))?
+            .print(&format!("One small tool call, {engine:?}, {calls} calls"));
     }
     Ok(())
 }
@@ -47,7 +49,16 @@ async fn measure(home: &Home, calls: usize) -> Result<Report, Box<dyn std::error
     let image = shown["definition"]["image"].as_str().ok_or("an installed server has an image")?;
     let command = shown["definition"]["command"][0].as_str().ok_or("an installed server has a command")?;
 
-    let engine = home.engine_command(&["run", "-i", "--rm", "--network", "none", "--entrypoint", command, bare(image)]);
+    let engine = home.engine_command(&[
+        "run",
+        "-i",
+        "--rm",
+        "--network",
+        "none",
+        "--entrypoint",
+        command,
+        bare(image),
+    ]);
     let mut cli = LineWay::open(engine).await?;
     let mut direct = LineWay::attach(home, bare(image), command).await?;
     let mut shim = LineWay::open(home.command_of(&programs::caisson(), &["stdio", "example"])).await?;

@@ -1,0 +1,52 @@
+use caisson_core::{
+    control::api::{NoticeBody, SubscribeEvents},
+    model::Event,
+};
+
+use super::{Outcome, list};
+use crate::{
+    exit, reach,
+    show::{Screen, escape},
+};
+
+/// Watch what happens: states, installs, refused connections
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+With --json each event is one JSON object on a line.
+
+Examples:
+  caisson events
+  caisson events --json | jq .event")]
+pub(crate) struct Args {}
+
+pub(crate) async fn run(_: &Args, screen: &Screen) -> Outcome {
+    let client = reach::client().await?;
+    let (_, mut events) = client.subscribe(&SubscribeEvents {}).await?;
+    while let Some(notice) = events.notice().await {
+        match notice {
+            NoticeBody::Event(event) if screen.json => screen.json_line(&event)?,
+            NoticeBody::Event(event) => screen.line(escape::line(&text(&event)))?,
+            NoticeBody::Lost(events) => screen.note(format!("({events} events came too fast to be shown)")),
+            NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::End => {}
+        }
+    }
+    Ok(exit::OK)
+}
+
+fn text(event: &Event) -> String {
+    match event {
+        Event::State { server, state } => format!("{server}: {}", list::state(state)),
+        Event::Changed { server } => format!("{server}: its file changed"),
+        Event::Removed { server } => format!("{server}: removed"),
+        Event::Broken { server, reason } => format!("{server}: its file is broken: {reason}"),
+        Event::Install { server, progress } => {
+            let detail = progress.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+            format!("{server}: {}{detail}", progress.step)
+        }
+        Event::EgressRefused { server, host, port, reason } => {
+            format!("{server}: may not reach {host}:{port}: {reason}")
+        }
+        Event::Paused { paused: true } => "all servers are paused".into(),
+        Event::Paused { paused: false } => "servers may run again".into(),
+    }
+}

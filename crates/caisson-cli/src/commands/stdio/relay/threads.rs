@@ -1,0 +1,45 @@
+//! A thread each way: with blocking calls no other task is in the way, which is the fastest there is.
+
+use std::{
+    io::{self, Read, Write},
+    thread,
+};
+
+use caisson_core::control::BlockingSession;
+
+use crate::{commands::Outcome, exit};
+
+/// A large message takes few calls, and a small one costs no more.
+const BUFFER: usize = 64 << 10;
+
+/// Relays until the session ends. The client's end of input ends the server's, whose last words are still
+/// written; then the server closes.
+pub(in crate::commands::stdio) fn run(session: BlockingSession) -> Outcome {
+    let BlockingSession { mut reader, mut writer } = session;
+    // It may wait for the client for ever; the end of the process takes it along.
+    let input = thread::spawn(move || {
+        drop(copy(&mut io::stdin().lock(), &mut writer));
+        // A server that is gone needs no end of input.
+        drop(writer.end());
+    });
+    match copy(&mut reader, &mut io::stdout().lock()) {
+        // The client is gone, or it closed its end first: nobody misses an answer.
+        Err(_) => Ok(exit::OK),
+        Ok(()) if input.is_finished() => Ok(exit::OK),
+        Ok(()) => Err(super::ended()),
+    }
+}
+
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        to.write_all(&buffer[..read])?;
+        to.flush()?;
+    }
+}

@@ -1,0 +1,56 @@
+//! Text of servers, registries and files, made harmless: a terminal acts on control characters, and people
+//! are deceived by invisible ones.
+
+use std::borrow::Cow;
+
+/// One line: everything that is not plainly visible is shown as `\u{…}`.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, |_| false)
+}
+
+/// Several lines: line ends and tabs stay, the rest as in [`line()`].
+pub(crate) fn lines(text: &str) -> Cow<'_, str> {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+fn escaped(text: &str, kept: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(|c| kept(c) || is_visible(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if kept(c) || is_visible(c) {
+            out.push(c);
+        } else {
+            out.extend(c.escape_default());
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Not a control character (C0, C1), nor one that is invisible or turns the direction of text: soft hyphen,
+/// Arabic letter mark, Mongolian vowel separator, zero-width and bidirectional controls, line and paragraph
+/// separators, invisible operators, interlinear marks, variation selectors, byte-order mark, tags.
+fn is_visible(c: char) -> bool {
+    !(c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_shown_instead() {
+        assert_eq!(line("plain ünïcode 日本 🎉"), "plain ünïcode 日本 🎉");
+        assert_eq!(line("a\u{1b}[31mb\u{7}\r\n"), "a\\u{1b}[31mb\\u{7}\\r\\n");
+        assert_eq!(line("\u{9b}31m"), "\\u{9b}31m");
+        assert_eq!(line("abc\u{202e}fdp\u{200b}\u{e0041}"), "abc\\u{202e}fdp\\u{200b}\\u{e0041}");
+        assert_eq!(lines("a\n\tb\u{1b}"), "a\n\tb\\u{1b}");
+    }
+}
