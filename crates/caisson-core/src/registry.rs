@@ -9,6 +9,9 @@ mod error;
 mod folder;
 mod lock;
 pub mod settings;
+#[cfg(test)]
+#[cfg(unix)]
+pub(crate) mod small_disk;
 pub mod state;
 mod text;
 mod watch;
@@ -93,7 +96,7 @@ impl Registry {
         let wrong = |source| RegistryError::Folder { path: folder.clone(), source };
         make_private(&folder).map_err(wrong)?;
         // A folder that may be read but not written is good enough to run what is installed.
-        if let Err(error) = FolderLock::take(&folder).and_then(|_lock| folder::sweep(&folder)) {
+        if let Err(error) = atomic::sweep(&folder) {
             tracing::warn!(%error, "the folder of servers could not be tidied up");
         }
         let (wake, woken) = mpsc::channel();

@@ -247,6 +247,27 @@ fn without_room_for_a_copy_nothing_is_changed() {
 }
 
 #[test]
+fn a_full_disk_leaves_the_file() {
+    let Some(disk) = crate::registry::small_disk::SmallDisk::new(128) else { return };
+    let desk = Desk::new();
+    fs::create_dir(disk.path().join("cursor")).unwrap();
+    let file = disk.path().join("cursor/mcp.json");
+    atomic::write(&file, MINE.as_bytes(), 0o600).unwrap();
+    symlink(&file, desk.file()).unwrap();
+    disk.fill();
+    let many: Vec<String> = (0..60).map(|n| format!("server{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let error = desk.connect(&many).unwrap_err();
+    assert!(matches!(error, ClientError::Write { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), MINE);
+    assert_eq!(desk.servers(), []);
+    disk.empty();
+    desk.connect(&many).unwrap();
+    desk.disconnect(&[]).unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), MINE);
+}
+
+#[test]
 fn what_cannot_be_remembered_is_taken_back() {
     let desk = Desk::new();
     desk.save(MINE);

@@ -6,8 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A temporary file's name begins so; whoever lists the folder passes over it.
-pub(crate) const TEMPORARY: &str = ".caisson-";
+/// A temporary file's name begins and ends so: hidden, and of no kind anybody reads. Between stands the process
+/// that writes it, so that what a dead one has left can be told.
+const TEMPORARY: &str = ".caisson-";
+const ENDING: &str = ".tmp";
 
 /// As many links as Linux follows in one path.
 const MOST_LINKS: usize = 40;
@@ -34,8 +36,11 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
+    // What a crash has left may hold a token. A folder that cannot be listed can still be written.
+    drop(sweep(folder));
     // Made readable by its owner alone; removed when dropped before `persist`.
-    let mut file = tempfile::Builder::new().prefix(TEMPORARY).suffix(".tmp").tempfile_in(folder)?;
+    let prefix = format!("{TEMPORARY}{}-", std::process::id());
+    let mut file = tempfile::Builder::new().prefix(&prefix).suffix(ENDING).tempfile_in(folder)?;
     file.write_all(bytes)?;
     dress(file.as_file(), before.as_ref(), mode)?;
     file.as_file().sync_all()?;
@@ -50,6 +55,25 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 pub fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)?;
     path.parent().map_or(Ok(()), flush_folder)
+}
+
+/// Removes the temporary files of writers that have died.
+///
+/// # Errors
+/// When the folder cannot be listed, or a file not removed.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let writer = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(TEMPORARY)?.strip_suffix(ENDING)?.split_once('-'))
+            .and_then(|(process, _)| process.parse().ok());
+        if writer.is_some_and(is_dead) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Follows `path` through symbolic links to the file they lead to, which may be missing.
@@ -89,6 +113,17 @@ fn dress(file: &fs::File, before: Option<&fs::Metadata>, mode: u32) -> io::Resul
 #[cfg(not(unix))]
 fn dress(_: &fs::File, _: Option<&fs::Metadata>, _: u32) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(unix)]
+fn is_dead(process: i32) -> bool {
+    use rustix::{io::Errno, process};
+    process::Pid::from_raw(process).is_some_and(|id| process::test_kill_process(id) == Err(Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_dead(_: i32) -> bool {
+    false
 }
 
 #[cfg(unix)]
@@ -159,11 +194,46 @@ mod tests {
         assert_eq!(names(folder.path()), ["dir", "loop"]);
     }
 
-    /// `/dev/full` answers every write with ENOSPC, but a temporary file cannot be put there; a file size limit
-    /// would hit the whole test process. So: a folder nothing can be made in.
     #[test]
-    fn a_folder_that_takes_no_file_leaves_the_old_one() {
-        let error = write(Path::new("/proc/self/status"), b"x", 0o600).unwrap_err();
-        assert_ne!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+    fn what_dead_writers_left_goes_and_what_living_ones_write_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let living = format!(".caisson-{}-x.tmp", std::process::id());
+        // No process has this number: it is beyond the kernel's largest.
+        for left in [&living, ".caisson-99999999-x.tmp", ".caisson-notes.tmp", ".caisson-1-x"] {
+            fs::File::create(folder.path().join(left)).unwrap();
+        }
+        write(&folder.path().join("a"), b"x", 0o600).unwrap();
+        assert_eq!(names(folder.path()), [".caisson-1-x", &living, ".caisson-notes.tmp", "a"]);
+    }
+
+    #[test]
+    fn many_writers_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::thread::scope(|scope| {
+            for n in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        write(path, &[n; 5000], 0o600).unwrap();
+                    }
+                });
+            }
+        });
+        let bytes = fs::read(&path).unwrap();
+        assert!(bytes.len() == 5000 && bytes.iter().all(|byte| *byte == bytes[0]));
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_file() {
+        let Some(disk) = crate::registry::small_disk::SmallDisk::new(64) else { return };
+        let path = disk.path().join("a");
+        write(&path, b"old", 0o600).unwrap();
+        disk.fill();
+        let error = write(&path, &[b'x'; 8192], 0o600).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(disk.path()), ["a", "full"]);
     }
 }

@@ -6,10 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    atomic,
-    text::{self, Broken},
-};
+use super::text::{self, Broken};
 use crate::model::{Server, ServerName};
 
 /// What is in the folder.
@@ -96,17 +93,4 @@ pub(super) fn read(folder: &Path) -> io::Result<Content> {
     }
     content.ignored.sort_by(|a, b| a.file.cmp(&b.file));
     Ok(content)
-}
-
-/// Removes what a crash has left of a write. Only under the folder's lock: another process may be writing.
-pub(super) fn sweep(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        if name.starts_with(atomic::TEMPORARY) && name.ends_with(".tmp") {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }

@@ -210,7 +210,7 @@ fn strange_files_are_told_and_passed_over() {
     symlink("nowhere", home.path("dangling.toml")).unwrap();
     atomic::write(&home.path("big.toml"), &vec![b'#'; 2 << 20], 0o600).unwrap();
     atomic::write(&home.path("binary.toml"), b"\x00\xff", 0o600).unwrap();
-    atomic::write(&home.path(".caisson-left.tmp"), b"half", 0o600).unwrap();
+    atomic::write(&home.path(".caisson-99999999-left.tmp"), b"half", 0o600).unwrap();
 
     let home = Home::open(home.folder);
     let ignored: Vec<String> = home.registry.ignored().into_iter().map(|ignored| ignored.file).collect();
@@ -230,7 +230,7 @@ fn strange_files_are_told_and_passed_over() {
             "pipe it is not a regular file",
         ]
     );
-    assert!(!home.path(".caisson-left.tmp").exists());
+    assert!(!home.path(".caisson-99999999-left.tmp").exists());
 }
 
 #[test]
@@ -284,6 +284,29 @@ fn the_watching_thread_ends_with_the_registry() {
         assert!(Instant::now() < end);
         thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn a_full_disk_leaves_what_is_installed() {
+    let Some(disk) = small_disk::SmallDisk::new(128) else { return };
+    let registry = Registry::open(disk.path(), broadcast::Sender::new(8)).unwrap();
+    registry.put(&name("a"), &server("one")).unwrap();
+    let before = fs::read_to_string(registry.file(&name("a"))).unwrap();
+    disk.fill();
+    for error in [
+        registry.put(&name("a"), &server(&"x".repeat(9000))).unwrap_err(),
+        registry.add(&name("b"), &server("two")).unwrap_err(),
+    ] {
+        assert!(error.to_string().contains("Free some space"), "{error}");
+    }
+    assert_eq!(registry.get(&name("a")), Some(server("one")));
+    assert_eq!(registry.get(&name("b")), None);
+    assert_eq!(fs::read_to_string(registry.file(&name("a"))).unwrap(), before);
+    assert!(!registry.file(&name("b")).exists());
+    // Removing needs no room, and makes some.
+    assert!(registry.remove(&name("a")).unwrap());
+    disk.empty();
+    registry.add(&name("b"), &server("two")).unwrap();
 }
 
 /// Every moment of a rewrite shows a whole file, old or new.

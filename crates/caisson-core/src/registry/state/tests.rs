@@ -107,3 +107,16 @@ fn two_connections_wait_for_each_other() {
     });
     assert_eq!(one.value("count").unwrap().as_deref(), Some("19"));
 }
+
+#[test]
+fn a_full_disk_is_said_and_passes() {
+    let Some(disk) = crate::registry::small_disk::SmallDisk::new(512) else { return };
+    let state = State::open(&disk.path().join("state.sqlite")).unwrap();
+    state.set_value("a", "1").unwrap();
+    disk.fill();
+    let error = state.set_value("a", &"2".repeat(100_000)).unwrap_err();
+    assert!(matches!(error, StateError::Full { .. }), "{error:?}");
+    assert_eq!(state.value("a").unwrap().as_deref(), Some("1"));
+    disk.empty();
+    state.set_value("a", "3").unwrap();
+}
