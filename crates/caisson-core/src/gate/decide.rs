@@ -1,11 +1,14 @@
 //! The decisions: pure functions over values. What is not known is denied.
 
-use std::{borrow::Cow, time::SystemTime};
+use std::{borrow::Cow, fmt, time::SystemTime};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
 
 use super::{Denial, Permit, Permitted, Principal, ToolScope, Who, tokens::Token};
-use crate::model::{Envelope, EnvelopeKind, ServerName};
+use crate::model::{Envelope, EnvelopeKind, ServerName, passes_for};
 
 /// Whether a known token is good at this time.
 pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> {
@@ -53,20 +56,42 @@ pub(super) fn tools<'a>(principal: &'a Principal, server: &ServerName) -> Result
     }
 }
 
-/// The tool a call names. A name given twice is none: the server might read the other one. Nor is one in a
-/// list: MCP's parameters are an object.
+/// The tool a call names. One named twice, or by a field that a careless server would take for the name too,
+/// is none: the server might run the other one. Nor is one in a list: MCP's parameters are an object.
 fn called_tool<'a>(envelope: &Envelope<'a>) -> Option<Cow<'a, str>> {
-    #[derive(Deserialize)]
-    struct Call<'a> {
-        #[serde(borrow)]
-        name: Cow<'a, str>,
+    let mut params = serde_json::Deserializer::from_str(envelope.params?.get());
+    params.deserialize_map(CalledTool).ok()?
+}
+
+struct CalledTool;
+
+/// A text, borrowed where it has no escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for CalledTool {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the parameters of a tool call")
     }
-    let params = envelope.params?.get();
-    if !params.starts_with('{') {
-        return None;
+
+    fn visit_map<A: MapAccess<'de>>(self, mut params: A) -> Result<Self::Value, A::Error> {
+        let mut name = None;
+        while let Some(Text(key)) = params.next_key()? {
+            if key == "name" {
+                let Text(value) = params.next_value()?;
+                if name.replace(value).is_some() {
+                    return Err(A::Error::duplicate_field("name"));
+                }
+            } else if passes_for(&key, "name") {
+                return Err(A::Error::custom("a field may be taken for the name"));
+            } else {
+                params.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(name)
     }
-    let call: Call<'a> = serde_json::from_str(params).ok()?;
-    Some(call.name)
 }
 
 #[cfg(test)]
@@ -134,6 +159,8 @@ mod tests {
             (call(r#"{"name":"echo","name":"other"}"#), Err(Denial::NamelessCall)),
             (call(r#"{"name":"echo","n\u0061me":"other"}"#), Err(Denial::NamelessCall)),
             (call(r#"{"name":["echo"]}"#), Err(Denial::NamelessCall)),
+            (call(r#"{"name":"echo","Name":"other"}"#), Err(Denial::NamelessCall)),
+            (call(r#"{"Name":"echo"}"#), Err(Denial::NamelessCall)),
             (call(r#"["echo"]"#), Err(Denial::NamelessCall)),
             (call("null"), Err(Denial::NamelessCall)),
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#.to_owned(), Err(Denial::NamelessCall)),

@@ -1,7 +1,11 @@
-use std::fmt;
+mod fields;
+
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+pub use fields::passes_for;
 
 /// A JSON-RPC request id: a string or an integer (MCP, "Base protocol": never null).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,24 +28,18 @@ impl fmt::Display for RequestId {
 
 /// The few fields of a JSON-RPC 2.0 message that Caisson reads. The message itself travels as the bytes it
 /// came in, so what Caisson does not know crosses unchanged.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Envelope<'a> {
-    #[serde(default, borrow)]
-    jsonrpc: Option<std::borrow::Cow<'a, str>>,
+    jsonrpc: Option<Cow<'a, str>>,
     /// The id of a request or response.
-    #[serde(default)]
     pub id: Option<RequestId>,
     /// The method of a request or notification.
-    #[serde(default, borrow)]
-    pub method: Option<std::borrow::Cow<'a, str>>,
+    pub method: Option<Cow<'a, str>>,
     /// The parameters, unread.
-    #[serde(default, borrow)]
     pub params: Option<&'a RawValue>,
     /// The result, unread.
-    #[serde(default, borrow)]
     pub result: Option<&'a RawValue>,
     /// The error, unread.
-    #[serde(default, borrow)]
     pub error: Option<&'a RawValue>,
 }
 
@@ -73,10 +71,6 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// When it is not JSON, or not a JSON-RPC 2.0 message.
     pub fn read(message: &'a [u8]) -> Result<(Self, EnvelopeKind), EnvelopeError> {
-        // A list of the fields' values would be read as the fields themselves.
-        if message.trim_ascii_start().first() == Some(&b'[') {
-            return Err(EnvelopeError::Shape);
-        }
         let envelope: Self = serde_json::from_slice(message)?;
         if envelope.jsonrpc.as_deref() != Some("2.0") {
             return Err(EnvelopeError::Shape);
@@ -120,6 +114,10 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":"a","method":"x","params":{"y":[1e400]}}"#, EnvelopeKind::Request),
             (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, EnvelopeKind::Notification),
             (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, EnvelopeKind::Response),
+            (
+                r#"{"x":{"Method":1},"m\u0065thod":"y","jsonrpc":"2.0","ids":2,"i":3}"#,
+                EnvelopeKind::Notification,
+            ),
             (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}"#, EnvelopeKind::Response),
         ] {
             assert_eq!(Envelope::read(message.as_bytes()).unwrap().1, kind, "{message}");
@@ -135,6 +133,9 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#,
             r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","method":"y"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","Method":"y"}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"x","param\u017f":{}}"#,
         ] {
             assert!(Envelope::read(bad.as_bytes()).is_err(), "{bad}");
         }
