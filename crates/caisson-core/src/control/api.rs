@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use ts_rs::TS;
 
 /// A method's parameters, and through them the method and its reply.
-pub trait Request: Serialize + DeserializeOwned + TS + Send + 'static {
+pub trait Request: Serialize + DeserializeOwned + TS + Send + Sync + 'static {
     /// The method's name on the wire.
     const METHOD: &'static str;
     /// What a success answers.
