@@ -1,0 +1,101 @@
+//! What the tray knows of the servers, and how events change it. Pure.
+
+use caisson_core::{
+    control::api::ServerView,
+    model::{Event, ServerState},
+};
+
+use crate::link::Link;
+
+/// What the tray knows.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Glance {
+    /// How the way to the process that owns the servers stands.
+    pub(crate) link: Link,
+    /// The servers, in the order of their names.
+    pub(crate) servers: Vec<ServerView>,
+    /// Whether all servers are paused.
+    pub(crate) paused: bool,
+    /// Why clients cannot connect.
+    pub(crate) bridge_problem: Option<String>,
+    /// Why the last wish was not fulfilled.
+    pub(crate) trouble: Option<String>,
+}
+
+/// What has to be asked for after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refresh {
+    /// Nothing: the event said it all.
+    Nothing,
+    /// Everything.
+    All,
+}
+
+impl Glance {
+    /// Nothing is known.
+    pub(crate) fn searching() -> Self {
+        Self {
+            link: Link::Searching,
+            servers: Vec::new(),
+            paused: false,
+            bridge_problem: None,
+            trouble: None,
+        }
+    }
+
+    /// Takes an event in.
+    pub(crate) fn hear(&mut self, event: &Event) -> Refresh {
+        match event {
+            Event::State { server, state } => {
+                match self.servers.iter_mut().find(|known| known.name == *server) {
+                    Some(known) => {
+                        known.state = state.clone();
+                        Refresh::Nothing
+                    }
+                    None => Refresh::All,
+                }
+            }
+            Event::Paused { paused } => {
+                self.paused = *paused;
+                Refresh::Nothing
+            }
+            Event::Removed { server } => {
+                self.servers.retain(|known| known.name != *server);
+                Refresh::Nothing
+            }
+            Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
+            Event::Install { .. } | Event::EgressRefused { .. } => Refresh::Nothing,
+        }
+    }
+
+    /// How many servers run.
+    pub(crate) fn running(&self) -> usize {
+        self.servers.iter().filter(|server| matches!(server.state, ServerState::Running { .. })).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::server;
+
+    #[test]
+    fn events_change_what_is_known_or_say_what_to_ask() {
+        let mut glance = Glance::searching();
+        glance.servers = vec![server("a", ServerState::Stopped), server("b", ServerState::Stopped)];
+        let name = |name: &str| name.parse().unwrap();
+        let running = ServerState::Running { sessions: 1 };
+
+        let state = |server: &str| Event::State { server: name(server), state: running.clone() };
+        assert_eq!(glance.hear(&state("b")), Refresh::Nothing);
+        assert_eq!((glance.servers[1].state.clone(), glance.running()), (running.clone(), 1));
+        assert_eq!(glance.hear(&state("new")), Refresh::All);
+
+        assert_eq!(glance.hear(&Event::Removed { server: name("b") }), Refresh::Nothing);
+        assert_eq!((glance.servers.len(), glance.running()), (1, 0));
+        assert_eq!(glance.hear(&Event::Paused { paused: true }), Refresh::Nothing);
+        assert!(glance.paused);
+        assert_eq!(glance.hear(&Event::Changed { server: name("a") }), Refresh::All);
+        assert_eq!(glance.hear(&Event::Broken { server: name("a"), reason: String::new() }), Refresh::All);
+    }
+}

@@ -1,0 +1,127 @@
+//! Values for tests, and an owner of the servers that tests lead by the hand.
+
+use std::sync::{Arc, Mutex};
+
+use caisson_core::{
+    control::{
+        Call, CallError, ControlClient, LineReader, Reply, Service, Session,
+        api::{
+            ApiError, DaemonStatus, Done, ErrorCode, GetStatus, ListServers, NoticeBody, OpenSession, Pause,
+            PrepareInstall, Request, ServerList, ServerView, StartServer, SubscribeEvents,
+        },
+        serve_stream,
+    },
+    model::{Event, Progress, ServerState},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::broadcast,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A server in a state.
+pub(crate) fn server(name: &str, state: ServerState) -> ServerView {
+    ServerView {
+        name: name.parse().unwrap(),
+        source: Some(format!("npm:{name}@1.0.0")),
+        state,
+        broken: None,
+        url: format!("http://127.0.0.1:7332/s/{name}/mcp"),
+    }
+}
+
+/// Owns servers of which nothing runs: it answers, remembers what it was asked, and tells events.
+#[derive(Clone)]
+pub(crate) struct Puppet {
+    /// The servers it has.
+    pub(crate) list: Arc<Mutex<ServerList>>,
+    /// The methods it was asked.
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    /// Its events.
+    pub(crate) events: broadcast::Sender<Event>,
+    /// Its end.
+    pub(crate) end: CancellationToken,
+}
+
+impl Puppet {
+    /// An owner of these servers.
+    pub(crate) fn with(servers: Vec<ServerView>) -> Self {
+        Self {
+            list: Arc::new(Mutex::new(ServerList { servers, paused: false })),
+            asked: Arc::default(),
+            events: broadcast::channel(64).0,
+            end: CancellationToken::new(),
+        }
+    }
+
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> ControlClient {
+        let (here, there) = tokio::io::duplex(1 << 16);
+        let (from, to) = tokio::io::split(there);
+        tokio::spawn(serve_stream(self.clone(), from, to, self.end.clone()));
+        let (from, to) = tokio::io::split(here);
+        ControlClient::over(from, to)
+    }
+}
+
+impl Service for Puppet {
+    type Local = ();
+    type Session = NoSession;
+
+    async fn call(&self, call: Call, _: Arc<()>) -> Result<Reply, CallError> {
+        self.asked.lock().unwrap().push(call.method.clone());
+        match call.method.as_str() {
+            ListServers::METHOD => Reply::of::<ListServers>(&self.list.lock().unwrap()),
+            GetStatus::METHOD => Reply::of::<GetStatus>(&status()),
+            StartServer::METHOD => {
+                let error = ApiError::new(ErrorCode::Engine, "no container engine answers");
+                Err(error.fix("start Podman or Docker").into())
+            }
+            Pause::METHOD => {
+                let Pause { paused } = call.params::<Pause>()?;
+                self.list.lock().unwrap().paused = paused;
+                drop(self.events.send(Event::Paused { paused }));
+                Reply::of::<Pause>(&Done {})
+            }
+            PrepareInstall::METHOD => {
+                let progress = Progress { step: "Fetching".into(), detail: None, fraction: Some(0.5) };
+                call.notices.send(NoticeBody::Progress(progress)).await;
+                std::future::pending().await
+            }
+            SubscribeEvents::METHOD => {
+                let (mut events, notices) = (self.events.subscribe(), call.notices.clone());
+                Ok(Reply::of::<SubscribeEvents>(&Done {})?.then(async move {
+                    while let Ok(event) = events.recv().await {
+                        notices.send(NoticeBody::Event(event)).await;
+                    }
+                }))
+            }
+            _ => Err(CallError::UnknownMethod),
+        }
+    }
+
+    async fn open_session(&self, _: OpenSession) -> Result<NoSession, ApiError> {
+        Err(ApiError::new(ErrorCode::NotFound, "there are no sessions here"))
+    }
+}
+
+/// No session.
+pub(crate) struct NoSession;
+
+impl Session for NoSession {
+    async fn run<R, W>(self, _: LineReader<R>, _: W)
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+    }
+}
+
+fn status() -> DaemonStatus {
+    serde_json::from_value(serde_json::json!({
+        "version": "0.1.0", "pid": 1, "role": "daemon", "started_at": 0, "bridge": null,
+        "bridge_problem": null, "paused": false, "servers": 0, "running": 0, "sessions": 0, "engine": null,
+        "config": "/config", "data": "/data", "home_id": "0", "port": 7332,
+    }))
+    .unwrap()
+}

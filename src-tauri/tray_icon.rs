@@ -1,0 +1,209 @@
+//! The tray of the system: shows what [`crate::tray`] says.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tauri::{
+    AppHandle, Wry,
+    image::Image,
+    include_image,
+    menu::{IsMenuItem, Menu, MenuItem, PredefinedMenuItem, Submenu},
+    tray::{MouseButton, MouseButtonState, TrayIcon, TrayIconBuilder, TrayIconEvent},
+};
+
+use crate::{
+    desktop::Desktop,
+    tray::{Item, Mark, Tray},
+    window,
+    wish::Wish,
+};
+
+const RUNNING: Image<'_> = include_image!("icons/tray/running.png");
+const IDLE: Image<'_> = include_image!("icons/tray/idle.png");
+const ATTENTION: Image<'_> = include_image!("icons/tray/attention.png");
+const PAUSED: Image<'_> = include_image!("icons/tray/paused.png");
+const ABSENT: Image<'_> = include_image!("icons/tray/absent.png");
+
+fn picture(mark: Mark) -> Image<'static> {
+    match mark {
+        Mark::Running => RUNNING,
+        Mark::Idle => IDLE,
+        Mark::Attention => ATTENTION,
+        Mark::Paused => PAUSED,
+        Mark::Absent => ABSENT,
+    }
+}
+
+/// The tray of the system.
+#[derive(Clone)]
+pub(crate) struct SystemTray {
+    app: AppHandle,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What stands in the tray.
+struct Shown {
+    icon: TrayIcon,
+    tray: Tray,
+    lines: Vec<Line>,
+}
+
+/// A line of the system's menu, kept to change it in place: a menu that is rebuilt closes under the pointer.
+enum Line {
+    Words(MenuItem<Wry>),
+    Submenu(Submenu<Wry>, Vec<Line>),
+    Rule(PredefinedMenuItem<Wry>),
+}
+
+impl SystemTray {
+    /// Puts `tray` into the system's tray. `icons` is a folder of this user's own, for the icons' files.
+    ///
+    /// # Errors
+    /// When the system has no tray to put it into.
+    pub(crate) fn new(
+        app: &AppHandle,
+        tray: Tray,
+        icons: &Path,
+        wishes: impl Fn(Wish) + Send + Sync + 'static,
+    ) -> tauri::Result<Self> {
+        let (menu, lines) = build(app, &tray.menu)?;
+        let icon = TrayIconBuilder::with_id("caisson")
+            .icon(picture(tray.mark))
+            .tooltip(&tray.title)
+            .menu(&menu)
+            // Windows opens an application's window by a click on its icon; elsewhere a click shows the menu.
+            .show_menu_on_left_click(!cfg!(windows))
+            .temp_dir_path(icons)
+            .on_menu_event(move |_, event| {
+                if let Ok(wish) = event.id().as_ref().parse() {
+                    wishes(wish);
+                }
+            })
+            .on_tray_icon_event(|icon, event| {
+                let clicked = matches!(
+                    event,
+                    TrayIconEvent::Click {
+                        button: MouseButton::Left,
+                        button_state: MouseButtonState::Up,
+                        ..
+                    }
+                );
+                if cfg!(windows) && clicked {
+                    window::open(icon.app_handle());
+                }
+            })
+            .build(app)?;
+        Ok(Self { app: app.clone(), shown: Arc::new(Mutex::new(Shown { icon, tray, lines })) })
+    }
+}
+
+impl Desktop for SystemTray {
+    fn show_tray(&self, tray: &Tray) {
+        let (app, shown, tray) = (self.app.clone(), Arc::clone(&self.shown), tray.clone());
+        let sent = self.app.run_on_main_thread(move || {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = shown.change(&app, tray) {
+                tracing::error!(%error, "the tray cannot be changed");
+            }
+        });
+        if let Err(error) = sent {
+            tracing::debug!(%error, "the application ends, and the tray with it");
+        }
+    }
+}
+
+impl Shown {
+    fn change(&mut self, app: &AppHandle, tray: Tray) -> tauri::Result<()> {
+        if self.tray.mark != tray.mark {
+            self.icon.set_icon(Some(picture(tray.mark)))?;
+        }
+        if self.tray.title != tray.title {
+            self.icon.set_tooltip(Some(&tray.title))?;
+        }
+        if same_shape(&self.tray.menu, &tray.menu) {
+            update(&self.lines, &self.tray.menu, &tray.menu)?;
+        } else {
+            let (menu, lines) = build(app, &tray.menu)?;
+            self.icon.set_menu(Some(menu))?;
+            self.lines = lines;
+        }
+        self.tray = tray;
+        Ok(())
+    }
+}
+
+/// Whether the menus differ in words alone.
+fn same_shape(old: &[Item], new: &[Item]) -> bool {
+    old.len() == new.len()
+        && old.iter().zip(new).all(|pair| match pair {
+            (Item::Line(_), Item::Line(_)) | (Item::Rule, Item::Rule) => true,
+            (Item::Action { wish: old, .. }, Item::Action { wish: new, .. }) => old == new,
+            (Item::Submenu { items: old, .. }, Item::Submenu { items: new, .. }) => same_shape(old, new),
+            _ => false,
+        })
+}
+
+fn update(lines: &[Line], old: &[Item], new: &[Item]) -> tauri::Result<()> {
+    for ((line, old), new) in lines.iter().zip(old).zip(new).filter(|((_, old), new)| old != new) {
+        match (line, old, new) {
+            (Line::Words(line), _, Item::Line(words)) => line.set_text(plain(words))?,
+            (Line::Words(line), _, Item::Action { label, enabled, .. }) => {
+                line.set_text(plain(label))?;
+                line.set_enabled(*enabled)?;
+            }
+            (
+                Line::Submenu(menu, lines),
+                Item::Submenu { items: old, .. },
+                Item::Submenu { label, items: new },
+            ) => {
+                menu.set_text(plain(label))?;
+                update(lines, old, new)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn build(app: &AppHandle, items: &[Item]) -> tauri::Result<(Menu<Wry>, Vec<Line>)> {
+    let lines = items.iter().map(|item| line(app, item)).collect::<tauri::Result<Vec<_>>>()?;
+    let menu = Menu::with_items(app, &lines.iter().map(Line::item).collect::<Vec<_>>())?;
+    Ok((menu, lines))
+}
+
+fn line(app: &AppHandle, item: &Item) -> tauri::Result<Line> {
+    Ok(match item {
+        Item::Line(words) => Line::Words(MenuItem::new(app, plain(words), false, None::<&str>)?),
+        Item::Action { wish, label, enabled } => {
+            Line::Words(MenuItem::with_id(app, wish.to_string(), plain(label), *enabled, None::<&str>)?)
+        }
+        Item::Submenu { label, items } => {
+            let lines = items.iter().map(|item| line(app, item)).collect::<tauri::Result<Vec<_>>>()?;
+            let menu = Submenu::with_items(
+                app,
+                plain(label),
+                true,
+                &lines.iter().map(Line::item).collect::<Vec<_>>(),
+            )?;
+            Line::Submenu(menu, lines)
+        }
+        Item::Rule => Line::Rule(PredefinedMenuItem::separator(app)?),
+    })
+}
+
+impl Line {
+    fn item(&self) -> &dyn IsMenuItem<Wry> {
+        match self {
+            Self::Words(line) => line,
+            Self::Submenu(menu, _) => menu,
+            Self::Rule(rule) => rule,
+        }
+    }
+}
+
+/// The text as it is: menus take `&` for the mark of a key.
+fn plain(text: &str) -> String {
+    text.replace('&', "&&")
+}
