@@ -23,6 +23,7 @@ macro_rules! on_engines {
 mod bridge;
 mod clients;
 mod crash;
+mod desktop;
 mod hostile;
 mod install;
 mod registry;

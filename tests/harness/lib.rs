@@ -3,6 +3,7 @@
 //! Nothing here stands in for the real thing. A test that cannot run says so loudly, and fails in CI.
 
 pub mod clients;
+pub mod desktop;
 pub mod engines;
 pub mod home;
 pub mod programs;
