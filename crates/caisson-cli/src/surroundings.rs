@@ -19,6 +19,7 @@ pub(crate) fn environment() -> Environment {
         variables: [
             "CAISSON_HOME",
             "CAISSON_ARTIFACTS",
+            "SSL_CERT_FILE",
             "XDG_CONFIG_HOME",
             "XDG_DATA_HOME",
             "APPDATA",

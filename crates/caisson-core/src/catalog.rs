@@ -2,7 +2,6 @@
 //! host: what is installed, is installed inside the sandbox, with its registry alone in reach.
 
 mod base;
-mod ca;
 mod error;
 mod example;
 mod folder;
@@ -40,9 +39,6 @@ pub struct CatalogSettings {
     pub npm_registry: Option<String>,
     /// The Python package index, where it is not the public one.
     pub pypi_index: Option<String>,
-    /// Certificate authorities to trust, PEM files, taken together: the system's bundle and the company's.
-    /// With none, those of the base image apply.
-    pub ca_bundles: Vec<PathBuf>,
     /// The folder with `example-linux-ARCH`.
     pub artifacts: PathBuf,
     /// A folder for temporary files, on a disk with room for a build's files.

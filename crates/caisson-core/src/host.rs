@@ -50,7 +50,7 @@ use crate::{
     gate::{Gate, tokens::Tokens},
     model::{EventSender, ServerState},
     registry::{EngineSetting, Registry, Settings, State},
-    sandbox::{Places, Sandbox, SandboxParts, UserIds},
+    sandbox::{Authorities, Places, Sandbox, SandboxParts, UserIds},
     secrets::{Keychain, Secrets},
 };
 
@@ -139,6 +139,8 @@ impl Host {
         let engines = Engines::new(engine, choice, paths.artifacts.clone());
         let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket];
         let places = Places { home: paths.home.clone(), own: own.into_iter().cloned().collect() };
+        let system = paths.authorities.iter().find(|path| path.is_file());
+        let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let sandbox = Sandbox::new(SandboxParts {
             engines: engines.clone(),
             secrets: secrets.clone(),
@@ -147,6 +149,7 @@ impl Host {
             home_id: home_id.clone(),
             user,
             places: places.clone(),
+            authorities: Authorities::new(bundles),
             clock: SystemTime::now,
         });
         let catalog = Catalog::new(
@@ -155,7 +158,6 @@ impl Host {
             CatalogSettings {
                 npm_registry: settings.npm_registry.as_ref().map(|url| url.as_str().to_owned()),
                 pypi_index: settings.pypi_index.as_ref().map(|url| url.as_str().to_owned()),
-                ca_bundles: settings.ca_bundle.iter().cloned().collect(),
                 artifacts: paths.artifacts.clone(),
                 scratch: paths.data.join("scratch"),
                 home_id: home_id.clone(),

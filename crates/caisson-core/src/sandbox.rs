@@ -4,6 +4,7 @@
 //! says; a link is the host's end of one container's pipe; a [`Session`] is one client's way in.
 
 mod dock;
+mod authorities;
 mod entrance;
 mod environment;
 mod error;
@@ -52,6 +53,7 @@ use crate::{
     secrets::Secrets,
 };
 
+pub use authorities::{Authorities, AuthoritiesError};
 pub use environment::{base_environment, with_image};
 pub use error::{SandboxError, SessionError, StartError};
 pub use install::{Install, Output};
@@ -81,6 +83,8 @@ pub struct SandboxParts {
     pub user: UserIds,
     /// Places that no server is shown.
     pub places: Places,
+    /// What servers trust that may reach hosts, and installs.
+    pub authorities: Authorities,
     /// The time.
     pub clock: Clock,
 }
@@ -99,11 +103,11 @@ struct Inner {
 impl Sandbox {
     /// A sandbox without servers; [`Self::define`] adds them. Nothing is started yet.
     pub fn new(parts: SandboxParts) -> Self {
-        let SandboxParts { engines, secrets, egress, events, home_id, user, places, clock } = parts;
+        let SandboxParts { engines, secrets, egress, events, home_id, user, places, authorities, clock } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
         let swept = OnceCell::new();
-        Self::with(Common { dock, secrets, egress, events, home_id, user, places, clock, swept })
+        Self::with(Common { dock, secrets, egress, events, home_id, user, places, authorities, clock, swept })
     }
 
     fn with(common: Common) -> Self {
@@ -243,6 +247,11 @@ impl Sandbox {
         }
         self.may_start()?;
         self.ask(permit.server(), Ask::Open).await
+    }
+
+    /// What installs trust.
+    pub(crate) fn authorities(&self) -> &Authorities {
+        &self.0.common.authorities
     }
 
     /// A server's log.

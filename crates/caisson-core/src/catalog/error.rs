@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use crate::{
     engine::EngineError,
-    sandbox::{PlanError, SandboxError},
+    sandbox::{AuthoritiesError, PlanError, SandboxError},
 };
 
 /// Why a source could not be installed: what happened, why, what to do.
@@ -121,13 +121,8 @@ pub enum CatalogError {
         why: &'static str,
     },
     /// The certificate authorities could not be read.
-    #[error("the certificate authorities in {} cannot be read: {reason}. Check ca_bundle in settings.toml", .path.display())]
-    CaBundle {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// Neither is the image here, nor could it be pulled.
     #[error("the image {reference} is not on this engine and could not be pulled: {reason}")]
     NoSuchImage {

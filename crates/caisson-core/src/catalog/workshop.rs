@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use caisson_wire::Command;
 
-use super::{Catalog, CatalogError, ca, error::shown, lines::Lines, tag::Labels};
+use super::{Catalog, CatalogError, error::shown, lines::Lines, tag::Labels};
 use crate::{
     engine::Engine,
     model::{Digest, HostRule, ServerName},
@@ -49,16 +49,17 @@ pub(super) struct Outcome {
 impl Workshop {
     /// Starts the container.
     pub(super) async fn open(catalog: &Catalog, engine: &Engine, job: Job<'_>) -> Result<Self, CatalogError> {
-        let authorities = ca::launch_file(&catalog.0.settings.ca_bundles).await?;
+        let authorities = catalog.0.sandbox.authorities().given().await?;
         let mut environment = base_environment(true);
         environment.insert("TMPDIR".to_owned(), TMP.to_owned());
-        if authorities.is_some() {
-            environment.extend(ca::environment());
-        }
+        let file = authorities.map(|given| {
+            environment.extend(given.environment);
+            given.file
+        });
         environment.extend(job.environment);
         let needs = InstallNeeds { image: job.image, root: false, limits: InstallNeeds::limits() };
         let plan = Plan::for_install(job.name, &needs, engine.facts(), &catalog.0.settings.home_id)?;
-        let files = authorities.into_iter().collect();
+        let files = file.into_iter().collect();
         let install = catalog.0.sandbox.run_install(plan, job.egress, files).await?;
         Ok(Self { install, what: job.what.to_owned(), environment })
     }

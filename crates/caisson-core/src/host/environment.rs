@@ -13,7 +13,7 @@ pub struct Environment {
     /// The operating system.
     pub system: System,
     /// Environment variables that matter, those that are set and not empty: `CAISSON_HOME`,
-    /// `CAISSON_ARTIFACTS`, `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `APPDATA`, `LOCALAPPDATA`.
+    /// `CAISSON_ARTIFACTS`, `SSL_CERT_FILE`, `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `APPDATA`, `LOCALAPPDATA`.
     pub variables: BTreeMap<String, OsString>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
@@ -52,20 +52,20 @@ impl Environment {
         let home = self.home.clone().filter(|home| home.is_absolute()).ok_or(PathsError::NoHome)?;
         let (os, config) = match self.system {
             System::Xdg => {
-                (Os::Linux, self.folder("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")))
+                (Os::Linux, self.path("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")))
             }
             System::MacOs => (Os::MacOs, home.join("Library").join("Application Support")),
             System::Windows => {
                 let roaming = || home.join("AppData").join("Roaming");
-                (Os::Windows, self.folder("APPDATA").unwrap_or_else(roaming))
+                (Os::Windows, self.path("APPDATA").unwrap_or_else(roaming))
             }
         };
         let local = (os == Os::Windows)
-            .then(|| self.folder("LOCALAPPDATA").unwrap_or_else(|| home.join("AppData").join("Local")));
+            .then(|| self.path("LOCALAPPDATA").unwrap_or_else(|| home.join("AppData").join("Local")));
         Ok(ClientPlaces { os, home, config, local })
     }
 
-    fn folder(&self, variable: &str) -> Option<PathBuf> {
+    fn path(&self, variable: &str) -> Option<PathBuf> {
         // The XDG specification: a relative path in such a variable is ignored.
         self.variables.get(variable).map(PathBuf::from).filter(|path| path.is_absolute())
     }
@@ -93,11 +93,11 @@ impl Paths {
             let (config, data) = match environment.system {
                 System::Xdg => (
                     environment
-                        .folder("XDG_CONFIG_HOME")
+                        .path("XDG_CONFIG_HOME")
                         .unwrap_or_else(|| home.join(".config"))
                         .join("caisson"),
                     environment
-                        .folder("XDG_DATA_HOME")
+                        .path("XDG_DATA_HOME")
                         .unwrap_or_else(|| home.join(".local").join("share"))
                         .join("caisson"),
                 ),
@@ -107,18 +107,19 @@ impl Paths {
                 }
                 System::Windows => (
                     environment
-                        .folder("APPDATA")
+                        .path("APPDATA")
                         .unwrap_or_else(|| home.join("AppData").join("Roaming"))
                         .join("Caisson"),
                     environment
-                        .folder("LOCALAPPDATA")
+                        .path("LOCALAPPDATA")
                         .unwrap_or_else(|| home.join("AppData").join("Local"))
                         .join("Caisson"),
                 ),
             };
             let socket = data.join("run").join("control.sock");
-            Self { config, data, socket, artifacts, home, variables: BTreeMap::new() }
+            Self { config, data, socket, artifacts, home, authorities: Vec::new(), variables: BTreeMap::new() }
         };
+        paths.authorities = authorities(environment);
         let led = |name: &&str| {
             matches!(*name, "CAISSON_HOME" | "CAISSON_ARTIFACTS" | "XDG_CONFIG_HOME" | "XDG_DATA_HOME")
         };
@@ -132,9 +133,19 @@ impl Paths {
     }
 }
 
+/// `SSL_CERT_FILE`, else the bundles of Debian, Fedora, Alpine and macOS.
+fn authorities(environment: &Environment) -> Vec<PathBuf> {
+    let usual = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/cert.pem",
+    ];
+    environment.path("SSL_CERT_FILE").into_iter().chain(usual.map(PathBuf::from)).collect()
+}
+
 /// `CAISSON_ARTIFACTS`, else the folder of the program, or `../lib/caisson` from there, whichever holds them.
 fn artifacts(environment: &Environment) -> PathBuf {
-    if let Some(folder) = environment.folder("CAISSON_ARTIFACTS") {
+    if let Some(folder) = environment.path("CAISSON_ARTIFACTS") {
         return folder;
     }
     let beside =

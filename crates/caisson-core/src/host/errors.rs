@@ -119,6 +119,7 @@ fn start_code(cause: &Arc<StartError>) -> ErrorCode {
         StartError::Engine(error) => engine_code(error),
         StartError::NoImage(_) => ErrorCode::NotFound,
         StartError::Secret(error) => secret_code(error),
+        StartError::Authorities(_) => ErrorCode::Storage,
         StartError::Airlock(_) | StartError::Launch(_) | StartError::Late(_) | StartError::Cancelled => {
             ErrorCode::Server
         }

@@ -22,6 +22,8 @@ pub struct Paths {
     pub artifacts: PathBuf,
     /// The user's home folder.
     pub home: PathBuf,
+    /// Where systems keep the certificate authorities they trust; the first that exists counts.
+    pub authorities: Vec<PathBuf>,
     /// The environment variables that led here. A client starts the shim with few variables: these must be
     /// among them, or it looks for Caisson elsewhere.
     pub variables: BTreeMap<String, OsString>,
@@ -55,6 +57,7 @@ impl Paths {
             socket: root.join("run").join("control.sock"),
             artifacts,
             home,
+            authorities: Vec::new(),
             variables: BTreeMap::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use caisson_wire::{Command, FileMode, LaunchFile, SecretBytes};
 
-use super::{HOME, vessel::ImageSettings};
+use super::{HOME, authorities::Given, vessel::ImageSettings};
 use crate::model::{SecretName, SecretPlace, Server};
 
 /// The airlock's HTTP proxy (DESIGN §4).
@@ -44,13 +44,19 @@ pub fn with_image(mut env: BTreeMap<String, String>, image: &[String]) -> BTreeM
 pub(super) fn compose(
     server: &Server,
     image: &ImageSettings,
+    authorities: Option<Given>,
     secrets: Vec<(SecretName, SecretPlace, SecretBytes)>,
 ) -> (Command, Vec<LaunchFile>) {
-    let mut plain = with_image(base_environment(!server.permissions.hosts.is_empty()), &image.env);
+    let mut plain = base_environment(!server.permissions.hosts.is_empty());
+    let mut files = Vec::new();
+    if let Some(Given { file, environment }) = authorities {
+        files.push(file);
+        plain.extend(environment);
+    }
+    let mut plain = with_image(plain, &image.env);
     plain.extend(server.env.clone());
     let mut env: BTreeMap<String, SecretBytes> =
         plain.into_iter().map(|(name, value)| (name, SecretBytes::from(value))).collect();
-    let mut files = Vec::new();
     for (name, place, content) in secrets {
         match place {
             SecretPlace::Env => {
@@ -93,7 +99,7 @@ mod tests {
             ("TOKEN".parse().unwrap(), SecretPlace::Env, SecretBytes::from("s1")),
             ("KEY".parse().unwrap(), SecretPlace::File, SecretBytes::from("s2")),
         ];
-        let (command, files) = compose(&server, &image, secrets);
+        let (command, files) = compose(&server, &image, None, secrets);
         let value = |name: &str| command.env.get(name).map(SecretBytes::expose);
         assert_eq!(value("PATH"), Some(&b"/image"[..]));
         assert_eq!(value("B"), Some(&b"server"[..]));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{FolderError, PlanError};
+use super::{AuthoritiesError, FolderError, PlanError};
 use crate::{
     engine::EngineError,
     model::{Digest, ServerName},
@@ -71,6 +71,9 @@ pub enum StartError {
     /// A secret has no value yet, or cannot be read.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The certificate authorities it was to trust could not be read.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// The airlock could not launch the server: no such program, a file it cannot write.
     #[error("the airlock could not launch it: {0}")]
     Launch(String),

@@ -11,7 +11,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Clock, Folders, Places, Plan, PlanError, StartError, UserIds, entrance, environment,
+    Authorities, Clock, Folders, Places, Plan, PlanError, StartError, UserIds, entrance, environment,
     link::{Link, LinkParts},
     logs::Logs,
     outbound::{Outbound, Rules},
@@ -56,6 +56,7 @@ pub(super) struct Common {
     pub(super) home_id: String,
     pub(super) user: UserIds,
     pub(super) places: Places,
+    pub(super) authorities: Authorities,
     pub(super) clock: Clock,
     /// Set once what a predecessor has left was removed.
     pub(super) swept: OnceCell<()>,
@@ -145,13 +146,15 @@ impl Start {
         for grant in &server.permissions.secrets {
             secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
+        let reaches_out = !server.permissions.hosts.is_empty();
+        let authorities = if reaches_out { common.authorities.given().await? } else { None };
         // Last before the container is made, so that the folders are those that were checked.
         let plan = common.plan_on(name, server, &facts).await?;
         for warning in plan.warnings() {
             self.logs.note(warning);
         }
         let vessel = common.run(plan).await?;
-        let (command, files) = environment::compose(server, &image, secrets);
+        let (command, files) = environment::compose(server, &image, authorities, secrets);
         let launch = Launch {
             mode: match server.transport {
                 Transport::Stdio => Mode::Stdio { spare: true },

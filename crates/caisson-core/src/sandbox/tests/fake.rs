@@ -127,6 +127,7 @@ impl Fake {
             home_id: "home1234".into(),
             user: UserIds { uid: 1000, gid: 1000 },
             places: Places::default(),
+            authorities: crate::sandbox::Authorities::default(),
             clock: || UNIX_EPOCH,
         };
         let sandbox = Sandbox::with(common);

@@ -119,6 +119,7 @@ impl Real {
             home_id: home_id.clone(),
             user,
             places: Places { home: "/nobody".into(), own: Vec::new() },
+            authorities: crate::sandbox::Authorities::default(),
             clock: SystemTime::now,
             swept: OnceCell::new(),
         });
