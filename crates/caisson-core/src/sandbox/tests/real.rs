@@ -70,7 +70,7 @@ fn rootfs() -> Vec<u8> {
         header.set_size(0);
         tar.append_link(&mut header, format!("bin/{applet}"), "busybox").unwrap();
     }
-    for folder in ["proc", "sys", "dev", "tmp", "run", "etc", "home", "caisson"] {
+    for folder in ["proc", "sys", "dev", "tmp", "run", "etc", "home", "srv", "caisson"] {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
         header.set_mode(0o755);
@@ -413,9 +413,12 @@ async fn an_install_becomes_an_image(real: &Real) {
     };
     let mut seen = Vec::new();
     let output = install
-        .exec(run("mkdir /app && echo installed > /app/f && echo out && echo err >&2; exit 4"), |bytes| {
-            seen.extend_from_slice(bytes);
-        })
+        .exec(
+            run("mkdir /srv/app && echo installed > /srv/app/f && echo out && echo err >&2; exit 4"),
+            |bytes| {
+                seen.extend_from_slice(bytes);
+            },
+        )
         .await
         .unwrap();
     assert_eq!(output.exit, caisson_wire::Exit::Code(4));
@@ -429,7 +432,7 @@ async fn an_install_becomes_an_image(real: &Real) {
     let labels = BTreeMap::from([("dev.caisson.kind".to_owned(), "test".to_owned())]);
     let image = install.commit("localhost/caisson-test/installed", labels).await.unwrap();
     install.end().await;
-    real.define(r#"echo "{\"f\":\"$(cat /app/f)\"}"; exec cat"#, |server| server.image = image.clone());
+    real.define(r#"echo "{\"f\":\"$(cat /srv/app/f)\"}"; exec cat"#, |server| server.image = image.clone());
     assert_eq!(real.first().await["f"], "installed");
     real.sandbox.stop(&name()).await.unwrap();
     real.engine.remove_image(&image).await.unwrap();
