@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    connect, egress::Egress, events::Events, files, pipe, process::Process, processes::Processes, program,
-    reaper::Reaper, relay, spare::Spare,
+    connect, egress::Egress, events::Events, files, limits, pipe, process::Process, processes::Processes,
+    program, reaper::Reaper, relay, spare::Spare,
 };
 
 /// How long a stream may take to say what it is.
@@ -106,9 +106,12 @@ struct Airlock {
 impl Airlock {
     /// Carries out the launch. What cannot work is found out here, not in the first session.
     async fn launch(launch: Launch, processes: Processes, egress: Egress) -> Result<Self, String> {
-        let Launch { mode, command, files, egress: names, grace_ms: _ } = launch;
+        let Launch { mode, command, files, egress: names, limits: most, grace_ms: _ } = launch;
         for file in &files {
             files::write(file).map_err(|error| error.to_string())?;
+        }
+        for problem in limits::lower(most) {
+            processes.events.warn(&problem);
         }
         egress.allow(names).await;
         let prepared = |command| program::prepare(command).map_err(|error| error.to_string());

@@ -12,6 +12,7 @@ mod events;
 mod family;
 mod files;
 mod input;
+mod limits;
 mod output;
 mod pipe;
 mod process;

@@ -13,7 +13,7 @@ mod stream;
 
 pub use message::{
     AirlockEvent, Command, Connection, EgressName, Exit, FileMode, Header, Launch, LaunchFile, Mode, Order,
-    ProcessId, Refusal, SecretBytes,
+    ProcessId, ProcessLimits, Refusal, SecretBytes,
 };
 pub use mux::{Incoming, MOST_OPENED, Mux, MuxError, Opener};
 pub use stream::Stream;

@@ -115,8 +115,23 @@ pub struct Launch {
     pub files: Vec<LaunchFile>,
     /// Names the server may reach.
     pub egress: Vec<EgressName>,
+    /// Limits of each process. Engines set them too, but rootless Podman's API leaves them out.
+    #[serde(default)]
+    pub limits: ProcessLimits,
     /// How long a process may take to end after its input closed, before SIGTERM, and again before SIGKILL.
     pub grace_ms: u64,
+}
+
+/// What each process may use at most (`setrlimit`), beyond what the container as a whole may. The airlock only
+/// ever lowers its limits, and cannot raise them again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessLimits {
+    /// Open files.
+    pub files: Option<u64>,
+    /// Processes and threads of the container's user, as the kernel counts them.
+    pub processes: Option<u64>,
+    /// The size of a core dump, in bytes.
+    pub core: Option<u64>,
 }
 
 /// How the server speaks.

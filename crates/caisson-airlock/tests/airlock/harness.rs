@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use caisson_wire::{
     AirlockEvent, Command, Connection, EgressName, Exit, Header, Launch, LaunchFile, Mode, Mux, MuxError,
-    Opener, Order, ProcessId, Stream, frame,
+    Opener, Order, ProcessId, ProcessLimits, Stream, frame,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
@@ -37,7 +37,14 @@ pub(crate) fn command(argv: &[&str]) -> Command {
 }
 
 pub(crate) fn stdio(command: Command, spare: bool) -> Launch {
-    Launch { mode: Mode::Stdio { spare }, command, files: vec![], egress: vec![], grace_ms: 200 }
+    Launch {
+        mode: Mode::Stdio { spare },
+        command,
+        files: vec![],
+        egress: vec![],
+        limits: ProcessLimits::default(),
+        grace_ms: 200,
+    }
 }
 
 pub(crate) fn within<T>(seconds: u64, test: impl Future<Output = T>) -> T {

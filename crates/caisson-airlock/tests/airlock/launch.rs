@@ -41,6 +41,17 @@ fn files_are_there_before_the_server_starts() {
 }
 
 #[test]
+fn limits_hold_for_what_is_started_and_only_go_down() {
+    within(20, async {
+        let limits = caisson_wire::ProcessLimits { files: Some(100), processes: None, core: Some(u64::MAX) };
+        let script = "ulimit -c 0; ulimit -Hn; ulimit -n 200 2>/dev/null && echo raised";
+        let launch = caisson_wire::Launch { limits, ..stdio(command(&["sh", "-c", script]), false) };
+        let host = Host::launch(launch).await;
+        assert_eq!(text(&mut host.session(1).await).await, "100\n");
+    });
+}
+
+#[test]
 fn a_launch_that_cannot_work_says_why_and_ends() {
     let missing_file = caisson_wire::Launch {
         files: vec![file(std::path::Path::new("/proc/nowhere/TOKEN"), "hunter2", FileMode::Secret)],

@@ -77,6 +77,7 @@ impl Install {
         }
         common.sweep().await;
         let failed = |cause| SandboxError::Start { server: server.clone(), cause: Arc::new(cause) };
+        let limits = plan.process_limits();
         let vessel = common.run(plan).await.map_err(failed)?;
         let container = vessel.hull.id();
         let (sender, rules) = watch::channel(Arc::<[HostRule]>::from(hosts));
@@ -86,6 +87,7 @@ impl Install {
             command: Command { argv: Vec::new(), env: BTreeMap::new(), cwd: None },
             files,
             egress: entrance::egress_names(&rules.borrow().clone()),
+            limits,
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
         let outbound =

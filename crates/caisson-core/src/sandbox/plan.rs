@@ -12,6 +12,7 @@ mod seccomp;
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use caisson_wire::ProcessLimits;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
@@ -238,6 +239,12 @@ impl Plan {
     /// Limits for each process.
     pub fn ulimits(&self) -> &[Ulimit] {
         &self.ulimits
+    }
+
+    /// The same limits in the airlock's words, which sets them where the engine does not.
+    pub(super) fn process_limits(&self) -> ProcessLimits {
+        let limit = |name: &str| self.ulimits.iter().find(|limit| limit.name == name).map(|limit| limit.hard);
+        ProcessLimits { files: limit("nofile"), processes: limit("nproc"), core: limit("core") }
     }
 
     /// The size of `/dev/shm`, in bytes.

@@ -153,6 +153,7 @@ impl Start {
         for warning in plan.warnings() {
             self.logs.note(warning);
         }
+        let limits = plan.process_limits();
         let vessel = common.run(plan).await?;
         let (command, files) = environment::compose(server, &image, authorities, secrets);
         let launch = Launch {
@@ -163,6 +164,7 @@ impl Start {
             command,
             files,
             egress: entrance::egress_names(&self.rules.borrow().clone()),
+            limits,
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
         let outbound = Outbound::new(
