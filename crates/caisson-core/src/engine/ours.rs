@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use ts_rs::TS;
 
-use super::{ContainerId, Engine, EngineError, client::QUICK};
+use super::{ContainerId, Engine, EngineError, EngineKind, client::QUICK};
 
 /// A container of a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +48,13 @@ impl Engine {
     /// # Errors
     /// When the engine cannot tell.
     pub async fn list_ours(&self, home_id: &str) -> Result<Vec<OurContainer>, EngineError> {
-        let filters = HashMap::from([("label", vec![format!("dev.caisson.home={home_id}")])]);
+        let mut filters = HashMap::from([("label", vec![format!("dev.caisson.home={home_id}")])]);
+        if self.facts().kind == EngineKind::Podman {
+            // Podman has states of its own, for the moments before a container runs and after it has ended. Docker's
+            // API does not know them, and one such container would make the whole list unreadable.
+            let known = ["created", "running", "paused", "exited"];
+            filters.insert("status", known.map(str::to_owned).to_vec());
+        }
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let listed =
             self.call("listing containers", QUICK, self.docker().list_containers(Some(options))).await?;
