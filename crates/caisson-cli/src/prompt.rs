@@ -113,7 +113,8 @@ fn unreadable(error: io::Error) -> Failure {
     Failure::new(exit::FAILURE, "standard input could not be read").why(error.to_string())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
 

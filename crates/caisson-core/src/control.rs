@@ -12,7 +12,8 @@ mod message;
 mod server;
 mod service;
 mod socket;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 #[cfg(unix)]

@@ -19,7 +19,8 @@ mod servers;
 mod session;
 mod streams;
 mod talk;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 mod tokens;
 

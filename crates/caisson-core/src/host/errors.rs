@@ -8,7 +8,7 @@ use crate::{
     engine::EngineError,
     gate::{Denial, tokens::TokenError},
     registry::{RegistryError, SettingsError, StateError},
-    sandbox::{SandboxError, SessionError, StartError},
+    sandbox::{FolderError, SandboxError, SessionError, StartError},
     secrets::SecretError,
 };
 
@@ -115,7 +115,8 @@ impl From<SandboxError> for ApiError {
 
 fn start_code(cause: &Arc<StartError>) -> ErrorCode {
     match &**cause {
-        StartError::Folder(_) | StartError::Plan(_) => ErrorCode::Refused,
+        StartError::Folder(error) => folder_code(error),
+        StartError::Plan(_) => ErrorCode::Refused,
         StartError::Engine(error) => engine_code(error),
         StartError::NoImage(_) => ErrorCode::NotFound,
         StartError::Secret(error) => secret_code(error),
@@ -143,13 +144,48 @@ impl From<SessionError> for ApiError {
 impl From<CatalogError> for ApiError {
     fn from(error: CatalogError) -> Self {
         let text = error.to_string();
-        match error {
-            CatalogError::NoSuchPackage { .. } | CatalogError::NoSuchVersion { .. } => {
-                Self::new(ErrorCode::NotFound, text)
-            }
-            CatalogError::Engine(error) => error.into(),
-            CatalogError::Sandbox(error) => error.into(),
-            _ => Self::new(ErrorCode::Install, text),
+        let code = match error {
+            CatalogError::Engine(error) => return error.into(),
+            CatalogError::Sandbox(error) => return error.into(),
+            CatalogError::NoSuchPackage { .. }
+            | CatalogError::NoSuchVersion { .. }
+            | CatalogError::NoSuchImage { .. } => ErrorCode::NotFound,
+            CatalogError::Entry { .. }
+            | CatalogError::NoCommand { .. }
+            | CatalogError::Folder { .. }
+            | CatalogError::Setting { .. } => ErrorCode::Invalid,
+            CatalogError::Unreachable { .. }
+            | CatalogError::Certificate { .. }
+            | CatalogError::Refused { .. }
+            | CatalogError::WrongPlatform { .. }
+            | CatalogError::WrongImagePlatform { .. }
+            | CatalogError::NeedsScripts { .. }
+            | CatalogError::DiskFull { .. }
+            | CatalogError::Failed { .. }
+            | CatalogError::TooLong { .. }
+            | CatalogError::CaBundle { .. }
+            | CatalogError::Build { .. }
+            | CatalogError::NoBase { .. }
+            | CatalogError::Artifact { .. }
+            | CatalogError::Plan(_) => ErrorCode::Install,
+        };
+        Self::new(code, text)
+    }
+}
+
+impl From<FolderError> for ApiError {
+    fn from(error: FolderError) -> Self {
+        Self::new(folder_code(&error), error.to_string())
+    }
+}
+
+fn folder_code(error: &FolderError) -> ErrorCode {
+    match error {
+        FolderError::Missing(_) => ErrorCode::NotFound,
+        FolderError::NotAFolder(_) | FolderError::Relative(_) | FolderError::NotUnicode(_) => {
+            ErrorCode::Invalid
         }
+        FolderError::Io { .. } => ErrorCode::Storage,
+        FolderError::Refused { .. } => ErrorCode::Refused,
     }
 }

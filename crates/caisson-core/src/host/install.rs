@@ -44,7 +44,7 @@ impl Host {
         let (folders, places) = (options.permissions.folders.clone(), self.0.places.clone());
         let refused = tokio::task::spawn_blocking(move || Folders::resolve(&folders, &places).err()).await;
         if let Ok(Some(error)) = refused {
-            return Err(ApiError::new(ErrorCode::Refused, error.to_string()));
+            return Err(error.into());
         }
         let installed = self.0.catalog.install(&name, &source, asked(options), progress).await?;
         let catalog::Installed { server, lockfile, notices } = installed;

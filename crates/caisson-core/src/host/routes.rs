@@ -188,7 +188,8 @@ fn done(outcome: Result<(), ApiError>) -> Result<Done, ApiError> {
     outcome.map(|()| Done {})
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use serde_json::value::RawValue;
     use tokio::sync::mpsc;
