@@ -113,11 +113,10 @@ pub(crate) fn hidden(arguments: impl IntoIterator<Item = OsString>) -> Result<bo
 fn environment() -> Environment {
     #[expect(clippy::disallowed_methods, reason = "a program's edge finds the home folder")]
     let home = env::home_dir();
-    let variables: BTreeMap<_, _> =
-        ["CAISSON_HOME", "CAISSON_ARTIFACTS", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "APPDATA", "LOCALAPPDATA"]
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), variable(name)?)))
-            .collect();
+    let variables: BTreeMap<_, _> = Environment::VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), variable(name)?)))
+        .collect();
     Environment { system: System::THIS, variables, home, program: env::current_exe().ok() }
 }
 

@@ -16,18 +16,10 @@ pub(crate) fn environment() -> Environment {
     let home = env::home_dir();
     Environment {
         system: System::THIS,
-        variables: [
-            "CAISSON_HOME",
-            "CAISSON_ARTIFACTS",
-            "SSL_CERT_FILE",
-            "XDG_CONFIG_HOME",
-            "XDG_DATA_HOME",
-            "APPDATA",
-            "LOCALAPPDATA",
-        ]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), variable(name)?)))
-        .collect(),
+        variables: Environment::VARIABLES
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), variable(name)?)))
+            .collect(),
         home,
         program: env::current_exe().ok(),
     }

@@ -12,8 +12,7 @@ use crate::clients::{ClientPlaces, Os};
 pub struct Environment {
     /// The operating system.
     pub system: System,
-    /// Environment variables that matter, those that are set and not empty: `CAISSON_HOME`,
-    /// `CAISSON_ARTIFACTS`, `SSL_CERT_FILE`, `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `APPDATA`, `LOCALAPPDATA`.
+    /// Environment variables that matter ([`Self::VARIABLES`]), those that are set and not empty.
     pub variables: BTreeMap<String, OsString>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
@@ -44,6 +43,17 @@ impl System {
 }
 
 impl Environment {
+    /// The variables to hand in.
+    pub const VARIABLES: [&str; 7] = [
+        "CAISSON_HOME",
+        "CAISSON_ARTIFACTS",
+        "SSL_CERT_FILE",
+        "XDG_CONFIG_HOME",
+        "XDG_DATA_HOME",
+        "APPDATA",
+        "LOCALAPPDATA",
+    ];
+
     /// Where clients keep their files.
     ///
     /// # Errors
@@ -51,9 +61,7 @@ impl Environment {
     pub fn clients(&self) -> Result<ClientPlaces, PathsError> {
         let home = self.home.clone().filter(|home| home.is_absolute()).ok_or(PathsError::NoHome)?;
         let (os, config) = match self.system {
-            System::Xdg => {
-                (Os::Linux, self.path("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")))
-            }
+            System::Xdg => (Os::Linux, self.path("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"))),
             System::MacOs => (Os::MacOs, home.join("Library").join("Application Support")),
             System::Windows => {
                 let roaming = || home.join("AppData").join("Roaming");
@@ -117,7 +125,15 @@ impl Paths {
                 ),
             };
             let socket = data.join("run").join("control.sock");
-            Self { config, data, socket, artifacts, home, authorities: Vec::new(), variables: BTreeMap::new() }
+            Self {
+                config,
+                data,
+                socket,
+                artifacts,
+                home,
+                authorities: Vec::new(),
+                variables: BTreeMap::new(),
+            }
         };
         paths.authorities = authorities(environment);
         let led = |name: &&str| {
@@ -135,11 +151,8 @@ impl Paths {
 
 /// `SSL_CERT_FILE`, else the bundles of Debian, Fedora, Alpine and macOS.
 fn authorities(environment: &Environment) -> Vec<PathBuf> {
-    let usual = [
-        "/etc/ssl/certs/ca-certificates.crt",
-        "/etc/pki/tls/certs/ca-bundle.crt",
-        "/etc/ssl/cert.pem",
-    ];
+    let usual =
+        ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
     environment.path("SSL_CERT_FILE").into_iter().chain(usual.map(PathBuf::from)).collect()
 }
 

@@ -163,7 +163,7 @@ impl From<CatalogError> for ApiError {
             | CatalogError::DiskFull { .. }
             | CatalogError::Failed { .. }
             | CatalogError::TooLong { .. }
-            | CatalogError::CaBundle { .. }
+            | CatalogError::Authorities(_)
             | CatalogError::Build { .. }
             | CatalogError::NoBase { .. }
             | CatalogError::Artifact { .. }
