@@ -34,7 +34,7 @@ impl<'a> ProgressLine<'a> {
         let step = escape::line(&progress.step);
         if !self.screen.err_terminal {
             if new {
-                self.write(&format!("{step}\n"));
+                Self::write(&format!("{step}\n"));
             }
             return;
         }
@@ -47,10 +47,10 @@ impl<'a> ProgressLine<'a> {
             line.push_str("  ");
             line.push_str(&style::faint(self.screen.err_color, &detail));
         }
-        self.write(&format!("\r\u{1b}[K{line}"));
+        Self::write(&format!("\r\u{1b}[K{line}"));
     }
 
-    /// Ends the line: the last step is done, or was not.
+    /// Ends the line: the last step is done, or was not. Dropped instead, it was not.
     pub(crate) fn end(mut self, done: bool) {
         self.finish_step(done);
     }
@@ -64,13 +64,19 @@ impl<'a> ProgressLine<'a> {
         let seconds = self.began.elapsed().as_secs();
         let took = if seconds == 0 { String::new() } else { style::faint(color, &format!("  {seconds} s")) };
         let line = format!("\r\u{1b}[K{mark} {}{took}\n", escape::line(&self.step));
-        self.write(&line);
+        Self::write(&line);
         self.step.clear();
     }
 
-    fn write(&self, text: &str) {
+    fn write(text: &str) {
         let mut err = io::stderr().lock();
         // Progress that cannot be shown is no failure.
         drop(err.write_all(text.as_bytes()).and_then(|()| err.flush()));
+    }
+}
+
+impl Drop for ProgressLine<'_> {
+    fn drop(&mut self) {
+        self.finish_step(false);
     }
 }
