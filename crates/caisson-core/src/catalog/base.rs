@@ -79,11 +79,17 @@ impl Catalog {
         let environment = pypi::environment(&index);
         let job = Job { name, what: runtime.name(), image: debian, egress: index.egress, environment };
         let workshop = Workshop::open(self, engine, job).await?;
-        let added = workshop.run(&["sh", "-euc", script], |_| {}).await?;
-        if !added.success {
-            return Err(pypi::explain(&workshop, runtime.name(), &index.host, &added.stderr, false).await);
-        }
-        workshop.keep(&runtime.tag(), &tag::base_labels(&recipe::debian_tag())).await
+        let added = match workshop.run(&["sh", "-euc", script], |_| {}).await {
+            Ok(added) if added.success => {
+                workshop.keep(&runtime.tag(), &tag::base_labels(&recipe::debian_tag())).await
+            }
+            Ok(failed) => {
+                Err(pypi::explain(&workshop, runtime.name(), &index.host, &failed.stderr, false).await)
+            }
+            Err(error) => Err(error),
+        };
+        workshop.end().await;
+        added
     }
 }
 

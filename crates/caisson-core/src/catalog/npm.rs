@@ -37,32 +37,43 @@ impl Catalog {
         let environment = environment(&registry);
         let job = Job { name, what: package, image, egress: registry.egress, environment };
         let workshop = Workshop::open(self, engine, job).await?;
-
-        let spec = format!("{package}@{}", version.unwrap_or("latest"));
-        let installed =
-            workshop.run(&arguments(&spec, options.allow_scripts), tell_fetched(progress)).await?;
-        if !installed.success {
-            let error = failure::read(package, &registry.host, &installed.stdout, &installed.stderr);
-            return Err(with_versions(&workshop, error).await);
-        }
-        let text = workshop.read(&format!("{SERVER}/{LOCKFILE}")).await?;
-        let unread = |reason: String| CatalogError::Failed { what: package.to_owned(), reason };
-        let lock: Lock = serde_json::from_str(&text)
-            .map_err(|error| unread(format!("its lockfile cannot be read: {error}")))?;
-        let version = lock.version(package).ok_or_else(|| unread("its lockfile does not name it".into()))?;
-        let source = Source::Npm { package: package.to_owned(), version: Some(version.to_owned()) };
-        let program = program::choose(package, &lock.programs(package), options.entry.as_deref())?;
-
-        progress.step("Keeping the result as an image");
-        let image =
-            workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
-        let skipped = if options.allow_scripts { Vec::new() } else { lock.with_scripts() };
-        Ok(Resolved {
-            lockfile: Some(Lockfile { file_name: LOCKFILE.into(), content: text }),
-            notices: skipped_notice(&skipped).into_iter().collect(),
-            ..Resolved::new(source, image, options.command(format!("{SERVER}/node_modules/.bin/{program}")))
-        })
+        let made = install(&workshop, &registry.host, (package, version), options, progress).await;
+        workshop.end().await;
+        made
     }
+}
+
+/// Installs in `workshop` and makes the image.
+async fn install(
+    workshop: &Workshop,
+    host: &str,
+    (package, version): (&str, Option<&str>),
+    options: &InstallOptions,
+    progress: &ProgressSink,
+) -> Result<Resolved, CatalogError> {
+    let spec = format!("{package}@{}", version.unwrap_or("latest"));
+    let installed = workshop.run(&arguments(&spec, options.allow_scripts), tell_fetched(progress)).await?;
+    if !installed.success {
+        let error = failure::read(package, host, &installed.stdout, &installed.stderr);
+        return Err(with_versions(workshop, error).await);
+    }
+    let text = workshop.read(&format!("{SERVER}/{LOCKFILE}")).await?;
+    let unread = |reason: String| CatalogError::Failed { what: package.to_owned(), reason };
+    let lock: Lock = serde_json::from_str(&text)
+        .map_err(|error| unread(format!("its lockfile cannot be read: {error}")))?;
+    let version = lock.version(package).ok_or_else(|| unread("its lockfile does not name it".into()))?;
+    let source = Source::Npm { package: package.to_owned(), version: Some(version.to_owned()) };
+    let program = program::choose(package, &lock.programs(package), options.entry.as_deref())?;
+
+    progress.step("Keeping the result as an image");
+    let image = workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
+    let skipped = if options.allow_scripts { Vec::new() } else { lock.with_scripts() };
+    let command = options.command(format!("{SERVER}/node_modules/.bin/{program}"));
+    Ok(Resolved {
+        lockfile: Some(Lockfile { file_name: LOCKFILE.into(), content: text }),
+        notices: skipped_notice(&skipped).into_iter().collect(),
+        ..Resolved::new(source, image, command)
+    })
 }
 
 /// docs.npmjs.com, "npm install" and "config".

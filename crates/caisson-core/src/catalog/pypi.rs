@@ -48,41 +48,43 @@ impl Catalog {
         let environment = environment(&registry);
         let job = Job { name, what: package, image, egress: registry.egress, environment };
         let workshop = Workshop::open(self, engine, job).await?;
-        let failed = |reason: String| CatalogError::Failed { what: package.to_owned(), reason };
-
-        workshop.must(&["python3", "-m", "venv", "--without-pip", SERVER]).await?;
-        let spec = version.map_or_else(|| package.to_owned(), |version| format!("{package}=={version}"));
-        let installed =
-            workshop.run(&arguments(&spec, options.allow_scripts), tell_fetched(progress)).await?;
-        if !installed.success {
-            return Err(explain(
-                &workshop,
-                package,
-                &registry.host,
-                &installed.stderr,
-                options.allow_scripts,
-            )
-            .await);
-        }
-        let report: Report = serde_json::from_str(&workshop.read(REPORT).await?)
-            .map_err(|error| failed(format!("pip's report cannot be read: {error}")))?;
-        let version =
-            report.version(package).ok_or_else(|| failed("pip's report does not name it".into()))?;
-        let source = Source::Pypi { package: package.to_owned(), version: Some(version.to_owned()) };
-        let programs =
-            workshop.must(&[&format!("{SERVER}/bin/python"), "-I", "-c", PROGRAMS, package]).await?;
-        let programs: Vec<String> = serde_json::from_str(&programs)
-            .map_err(|error| failed(format!("its programs cannot be listed: {error}")))?;
-        let program = program::choose(package, &programs, options.entry.as_deref())?;
-
-        progress.step("Keeping the result as an image");
-        let image =
-            workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
-        Ok(Resolved {
-            lockfile: Some(Lockfile { file_name: "requirements.txt".into(), content: report.requirements() }),
-            ..Resolved::new(source, image, options.command(format!("{SERVER}/bin/{program}")))
-        })
+        let made = install(&workshop, &registry.host, (package, version), options, progress).await;
+        workshop.end().await;
+        made
     }
+}
+
+/// Installs in `workshop` and makes the image.
+async fn install(
+    workshop: &Workshop,
+    host: &str,
+    (package, version): (&str, Option<&str>),
+    options: &InstallOptions,
+    progress: &ProgressSink,
+) -> Result<Resolved, CatalogError> {
+    let failed = |reason: String| CatalogError::Failed { what: package.to_owned(), reason };
+    workshop.must(&["python3", "-m", "venv", "--without-pip", SERVER]).await?;
+    let spec = version.map_or_else(|| package.to_owned(), |version| format!("{package}=={version}"));
+    let installed = workshop.run(&arguments(&spec, options.allow_scripts), tell_fetched(progress)).await?;
+    if !installed.success {
+        return Err(explain(workshop, package, host, &installed.stderr, options.allow_scripts).await);
+    }
+    let report: Report = serde_json::from_str(&workshop.read(REPORT).await?)
+        .map_err(|error| failed(format!("pip's report cannot be read: {error}")))?;
+    let version = report.version(package).ok_or_else(|| failed("pip's report does not name it".into()))?;
+    let source = Source::Pypi { package: package.to_owned(), version: Some(version.to_owned()) };
+    let programs = workshop.must(&[&format!("{SERVER}/bin/python"), "-I", "-c", PROGRAMS, package]).await?;
+    let programs: Vec<String> = serde_json::from_str(&programs)
+        .map_err(|error| failed(format!("its programs cannot be listed: {error}")))?;
+    let program = program::choose(package, &programs, options.entry.as_deref())?;
+
+    progress.step("Keeping the result as an image");
+    let image = workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
+    let command = options.command(format!("{SERVER}/bin/{program}"));
+    Ok(Resolved {
+        lockfile: Some(Lockfile { file_name: "requirements.txt".into(), content: report.requirements() }),
+        ..Resolved::new(source, image, command)
+    })
 }
 
 /// pip documentation, "pip install". The base's pip installs into the environment, which has none itself.

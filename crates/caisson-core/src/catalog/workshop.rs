@@ -104,11 +104,14 @@ impl Workshop {
         self.must(&["cat", "--", path]).await
     }
 
-    /// Makes the image `tag` of what was installed, and ends the workshop.
-    pub(super) async fn keep(self, tag: &str, labels: &Labels) -> Result<Digest, CatalogError> {
+    /// Makes the image `tag` of what was installed.
+    pub(super) async fn keep(&self, tag: &str, labels: &Labels) -> Result<Digest, CatalogError> {
         self.must(&["find", TMP, "-mindepth", "1", "-delete"]).await?;
-        let image = self.install.commit(tag, labels.clone()).await?;
+        Ok(self.install.commit(tag, labels.clone()).await?)
+    }
+
+    /// Removes the container, and returns when it is gone.
+    pub(super) async fn end(self) {
         self.install.end().await;
-        Ok(image)
     }
 }
