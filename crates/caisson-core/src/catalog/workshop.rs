@@ -8,7 +8,7 @@ use super::{Catalog, CatalogError, error::shown, lines::Lines, tag::Labels};
 use crate::{
     engine::Engine,
     model::{Digest, HostRule, ServerName},
-    sandbox::{Install, InstallNeeds, Plan, base_environment},
+    sandbox::{Install, InstallNeeds, Plan, SandboxError, base_environment},
 };
 
 /// Where a package is installed; every base image has it, owned by the install's user.
@@ -77,9 +77,14 @@ impl Workshop {
         };
         let mut lines = Lines::new(on_line);
         let running = self.install.exec(command, |bytes| lines.push(bytes));
-        let ended = tokio::time::timeout(LONGEST_STEP, running).await.map_err(|_| {
-            CatalogError::TooLong { what: self.what.clone(), minutes: LONGEST_STEP.as_secs() / 60 }
-        })??;
+        let ended = tokio::time::timeout(LONGEST_STEP, running).await.map_err(|_| CatalogError::TooLong {
+            what: self.what.clone(),
+            minutes: LONGEST_STEP.as_secs() / 60,
+        })?;
+        if let Err(SandboxError::Ended { reason, .. }) = ended {
+            return Err(CatalogError::Failed { what: self.what.clone(), reason });
+        }
+        let ended = ended?;
         Ok(Outcome {
             success: ended.exit == caisson_wire::Exit::Code(0),
             stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),
