@@ -137,9 +137,14 @@ impl Airlock {
         Ok(Self { mode, command, spare, processes, egress })
     }
 
-    /// Carries out orders until the control stream ends.
+    /// Carries out orders until the control stream ends, in good order or not: a host may be killed.
     async fn obey(self: Arc<Self>, mut orders: ReadHalf<Stream>) -> Result<(), Fault> {
-        while let Some(order) = frame::read(&mut orders).await? {
+        loop {
+            let order = match frame::read(&mut orders).await {
+                Ok(Some(order)) => order,
+                Ok(None) | Err(FrameError::Io(_)) => return Ok(()),
+                Err(error @ (FrameError::TooLarge(_) | FrameError::Json(_))) => return Err(error.into()),
+            };
             match order {
                 Order::Launch(_) => self.processes.events.warn("a second launch was ignored"),
                 Order::Egress { names } => self.egress.allow(names).await,
@@ -147,7 +152,6 @@ impl Airlock {
                 Order::Ping => self.processes.events.mention(AirlockEvent::Pong),
             }
         }
-        Ok(())
     }
 
     /// Serves the host's streams until the pipe ends.

@@ -2,6 +2,7 @@ use std::{
     fmt,
     fs::{self, File},
     io,
+    path::PathBuf,
     time::Duration,
 };
 
@@ -43,7 +44,7 @@ impl Attempts {
             attempt("write to /etc", write("/etc/caisson-example")),
             attempt("write beside the program", write("/caisson/caisson-example")),
             attempt("read the variables of PID 1", fs::read("/proc/1/environ")),
-            attempt("speak on the pipe of PID 1", File::options().write(true).open("/proc/1/fd/1")),
+            attempt("open the pipe of PID 1", open_pipe()),
             attempt("list /run/secrets", list("/run/secrets")),
             attempt("read the kernel's memory map", fs::read("/proc/kcore").map(drop)),
             attempt("find an engine's socket", fs::metadata("/var/run/docker.sock")),
@@ -74,6 +75,22 @@ async fn within<T>(future: impl Future<Output = io::Result<T>>) -> io::Result<T>
 fn write(path: &str) -> io::Result<()> {
     File::options().write(true).create_new(true).open(path)?;
     fs::remove_file(path)
+}
+
+/// Opened it is, and not written to: that could only end this very server.
+fn open_pipe() -> io::Result<()> {
+    let leads_somewhere = |file: &PathBuf| {
+        fs::read_link(file)
+            .is_ok_and(|to| !to.starts_with("/dev") && !to.to_string_lossy().starts_with("anon"))
+    };
+    let mut outcome = Err(io::ErrorKind::NotFound.into());
+    for file in fs::read_dir("/proc/1/fd")?.flatten().map(|entry| entry.path()).filter(leads_somewhere) {
+        outcome = File::options().write(true).open(file).map(drop);
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
 }
 
 /// That there are files is told, and not which.
