@@ -3,8 +3,8 @@
 //! From the top: [`Sandbox`] knows every server; a supervisor keeps one running, as the state machine in `life`
 //! says; a link is the host's end of one container's pipe; a [`Session`] is one client's way in.
 
-mod dock;
 mod authorities;
+mod dock;
 mod entrance;
 mod environment;
 mod error;
@@ -103,7 +103,8 @@ struct Inner {
 impl Sandbox {
     /// A sandbox without servers; [`Self::define`] adds them. Nothing is started yet.
     pub fn new(parts: SandboxParts) -> Self {
-        let SandboxParts { engines, secrets, egress, events, home_id, user, places, authorities, clock } = parts;
+        let SandboxParts { engines, secrets, egress, events, home_id, user, places, authorities, clock } =
+            parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
         let swept = OnceCell::new();
@@ -275,7 +276,11 @@ impl Sandbox {
         if self.0.shut_down.load(Ordering::SeqCst) {
             return Err(SandboxError::ShutDown);
         }
-        Install::begin(self.0.common.clone(), plan, hosts, files).await
+        let server = plan.server().clone();
+        // Detached: when the caller gives up in the middle, it comes up all the same and is dropped at once, which
+        // removes its container. Stopped in the middle, it would leave one behind.
+        let begun = tokio::spawn(Install::begin(self.0.common.clone(), plan, hosts, files));
+        begun.await.unwrap_or(Err(SandboxError::Stopped(server)))
     }
 
     /// Stops every container, all at the same time, and starts none from here on. Takes a few seconds at most.

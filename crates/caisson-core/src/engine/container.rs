@@ -76,6 +76,9 @@ pub struct Exit {
     pub lost: Option<String>,
 }
 
+/// So long, and longer with each try, a container that ends at the moment is waited for.
+const ENDING: Duration = Duration::from_millis(200);
+
 impl Engine {
     /// Runs a plan: makes sure of the airlock's volume and the plan's own, creates the container, attaches to
     /// it, starts it. Never pulls. When the caller gives up, or anything fails, no container is left.
@@ -204,15 +207,21 @@ impl Engine {
     /// # Errors
     /// When the engine cannot.
     pub async fn remove(&self, id: &ContainerId) -> Result<(), EngineError> {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        match self
-            .call("removing a container", SLOW, self.docker().remove_container(id.as_str(), Some(options)))
-            .await
-        {
-            Err(EngineError::NotFound(_)) => Ok(()),
-            // Docker's "removal of container … is already in progress".
-            Err(EngineError::InUse(text)) if text.contains("already in progress") => Ok(()),
-            other => other,
+        let mut tries = 0;
+        loop {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let removed = self.docker().remove_container(id.as_str(), Some(options));
+            match self.call("removing a container", SLOW, removed).await {
+                Err(EngineError::NotFound(_)) => return Ok(()),
+                // Docker's "removal of container … is already in progress".
+                Err(EngineError::InUse(text)) if text.contains("already in progress") => return Ok(()),
+                // Podman, of a container that ends at this very moment: "container state improper".
+                Err(EngineError::Refused { text, .. }) if text.contains("state improper") && tries < 5 => {
+                    tries += 1;
+                    tokio::time::sleep(ENDING * tries).await;
+                }
+                other => return other,
+            }
         }
     }
 }
