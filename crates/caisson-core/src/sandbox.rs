@@ -159,7 +159,7 @@ impl Sandbox {
     pub async fn erase_state(&self, name: &ServerName) -> Result<(), SandboxError> {
         let volume = plan::state_volume(name, &self.0.common.home_id);
         let erased = self.0.common.dock.remove_volume(&volume).await;
-        erased.map_err(|cause| SandboxError::Start { server: name.clone(), cause: Arc::new(cause) })
+        erased.map_err(|cause| SandboxError::Engine(Arc::new(cause)))
     }
 
     /// Whether a server of this name is installed.

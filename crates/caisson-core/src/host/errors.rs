@@ -103,7 +103,7 @@ impl From<SandboxError> for ApiError {
             SandboxError::NoSuchServer(_) => ErrorCode::NotFound,
             SandboxError::Paused => ErrorCode::Paused,
             SandboxError::WrongPermit => ErrorCode::Refused,
-            SandboxError::Start { cause, .. } => start_code(cause),
+            SandboxError::Start { cause, .. } | SandboxError::Engine(cause) => start_code(cause),
             SandboxError::GaveUp { .. } | SandboxError::Stopped(_) | SandboxError::Ended { .. } => {
                 ErrorCode::Server
             }

@@ -61,7 +61,7 @@ impl Transport {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(default, deny_unknown_fields)]
 pub struct LifeSettings {
-    /// Without a session for so long, it is stopped.
+    /// Without a session for so long, it is stopped; 0 means never.
     pub idle_stop: u64,
     /// So long it may take from start until it is ready.
     pub start_timeout: u64,

@@ -48,6 +48,9 @@ pub enum SandboxError {
         /// Why.
         reason: String,
     },
+    /// The engine did not do what was asked: no commit, no removal.
+    #[error("{0}")]
+    Engine(Arc<StartError>),
     /// Caisson is shutting down.
     #[error("Caisson is shutting down")]
     ShutDown,

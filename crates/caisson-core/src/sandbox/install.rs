@@ -165,8 +165,8 @@ impl Install {
         tag: &str,
         labels: BTreeMap<String, String>,
     ) -> Result<crate::model::Digest, SandboxError> {
-        let failed = |cause| SandboxError::Start { server: self.server.clone(), cause: Arc::new(cause) };
-        self.common.dock.commit(&self.link.container(), tag, labels).await.map_err(failed)
+        let committed = self.common.dock.commit(&self.link.container(), tag, labels).await;
+        committed.map_err(|cause| SandboxError::Engine(Arc::new(cause)))
     }
 
     /// Ends the container and removes it.

@@ -121,6 +121,8 @@ impl Life {
     /// When to send the next `Tick`.
     pub(super) fn deadline(&self, settings: &LifeSettings) -> Option<Instant> {
         match self {
+            // Without a time, it is never stopped for idleness.
+            Self::Running { .. } if settings.idle_stop == 0 => None,
             Self::Running { idle, .. } => idle.map(|since| since + settings.idle_stop()),
             Self::Backoff { until, .. } => Some(*until),
             Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } | Self::Failed { .. } => None,
@@ -216,7 +218,11 @@ fn running(
             let idle = (sessions == 0).then(|| idle.unwrap_or(at.now));
             (Life::Running { failures, sessions, idle }, Vec::new())
         }
-        E::Tick if idle.is_some_and(|since| at.now >= since + at.settings.idle_stop()) => {
+        E::Tick
+            if Life::Running { failures, sessions, idle }
+                .deadline(at.settings)
+                .is_some_and(|due| at.now >= due) =>
+        {
             (Life::Stopping { then: Then::Stay }, vec![Effect::Stop])
         }
         E::Tick | E::Changed | E::Started | E::StartFailed { .. } | E::Halted => stay(Vec::new()),

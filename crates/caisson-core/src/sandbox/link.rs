@@ -74,6 +74,7 @@ impl Link {
     ) -> Result<Arc<Self>, StartError> {
         let Vessel { pipe, diagnostics, hull } = vessel;
         let hull: Arc<dyn Hull> = Arc::from(hull);
+        let mut unwatched = Unwatched(Some(hull.clone()));
         let mode = launch.mode;
         let Mux { opener, incoming, driver } = Mux::host(pipe);
         let shared = Arc::new(Shared {
@@ -118,6 +119,8 @@ impl Link {
             over,
         };
         tokio::spawn(async move { drop(end_sender.send(Some(end.wait().await))) });
+        // From here on the end is seen to.
+        unwatched.0 = None;
         let processes = shared.processes.clone();
         let link = Arc::new(Self { opener, orders, processes, ended, hull, stop, _gone: guard });
         match ready.await {
@@ -206,6 +209,17 @@ impl Link {
     }
 }
 
+/// A container whose end nobody sees to yet: when its launch is given up, it is killed.
+struct Unwatched(Option<Arc<dyn Hull>>);
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        if let (Some(hull), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { hull.kill().await });
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 enum Introduction {
     #[error(transparent)]
@@ -224,10 +238,7 @@ async fn introduced(opener: &Opener, header: &Header) -> Result<Stream, Introduc
 async fn with_end(error: StartError, hull: &dyn Hull) -> StartError {
     match timeout(FAREWELL, hull.wait()).await {
         Ok(end) => StartError::Airlock(end),
-        Err(_) => {
-            hull.kill().await;
-            error
-        }
+        Err(_) => error,
     }
 }
 
@@ -361,7 +372,7 @@ impl End {
         let server_end = async {
             let Some(process) = &first else { return std::future::pending().await };
             process.end().await.map(|fate| match fate {
-                Fate::Exited(exit) => stdio::ended(&format!("its process ended with {exit}"), process, &logs),
+                Fate::Exited(exit) => stdio::ended(exit, process, &logs),
                 Fate::NotStarted(why) => format!("its process could not be started: {why}"),
             })
         };

@@ -1,17 +1,21 @@
 //! A session with a server that speaks on standard input and output: one JSON-RPC message a line (MCP
 //! 2025-11-25, "Transports: stdio").
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use caisson_wire::Stream;
+use caisson_wire::{Exit, Stream};
 use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::watch,
+    time::timeout,
 };
 
 use super::{
@@ -26,6 +30,8 @@ use super::{
 
 /// Lines of garbage that are logged; of the rest, the number is.
 const MOST_GARBAGE: u64 = 20;
+/// How long the last bytes of a container that has ended may take.
+const LAST_BYTES: Duration = Duration::from_millis(500);
 /// Lines of standard error that stand in a reason.
 const REASON_LINES: usize = 5;
 
@@ -66,8 +72,7 @@ impl StdioReader {
                 self.state.buffer = LineBuffer::default();
                 return Some(Err(SessionError::LineTooLong));
             }
-            // An error is an end: the stream was reset, or the pipe has failed.
-            if self.from.read_buf(self.state.buffer.room()).await.unwrap_or(0) == 0 {
+            if self.read().await == 0 {
                 let rest = self.state.buffer.rest();
                 if let Some(message) = self.message(rest) {
                     return Some(Ok(message));
@@ -78,6 +83,20 @@ impl StdioReader {
             }
         }
         None
+    }
+
+    /// Reads on; none when the process writes no more. An error is an end: the stream was reset, or the pipe has
+    /// failed. When the container has ended, what is there is read, and nothing is waited for: an engine that
+    /// froze may never close the pipe.
+    async fn read(&mut self) -> usize {
+        let room = self.state.buffer.room();
+        tokio::select! {
+            biased;
+            read = self.from.read_buf(room) => return read.unwrap_or(0),
+            Ok(_) = self.link_end.wait_for(Option::is_some) => {}
+        }
+        let read = timeout(LAST_BYTES, self.from.read_buf(self.state.buffer.room())).await;
+        read.map_or(0, |read| read.unwrap_or(0))
     }
 
     /// The line as a message; none when it is empty or garbage.
@@ -122,9 +141,7 @@ impl StdioReader {
             return None;
         }
         let reason = match fate {
-            Some(Fate::Exited(exit)) => {
-                ended(&format!("its process ended with {exit}"), &self.process, &self.logs)
-            }
+            Some(Fate::Exited(exit)) => ended(exit, &self.process, &self.logs),
             Some(Fate::NotStarted(why)) => format!("its process could not be started: {why}"),
             None => match &*self.link_end.borrow() {
                 Some(end) => end.reason.clone(),
@@ -139,10 +156,17 @@ impl StdioReader {
     }
 }
 
-/// A reason with the last lines of the process's log.
-pub(super) fn ended(how: &str, process: &Process, logs: &Logs) -> String {
+/// How a process ended, with the last lines of its log.
+pub(super) fn ended(exit: Exit, process: &Process, logs: &Logs) -> String {
+    let how = match exit {
+        // Nobody here kills a session's process but to stop it.
+        Exit::Signal(9) => {
+            "its process was killed, as happens when it needs more memory than its limit".to_owned()
+        }
+        Exit::Code(_) | Exit::Signal(_) => format!("its process ended with {exit}"),
+    };
     let last = logs.last(process.id().0, REASON_LINES);
-    if last.is_empty() { how.to_owned() } else { format!("{how}; it said: {last}") }
+    if last.is_empty() { how } else { format!("{how}; it said: {last}") }
 }
 
 /// Writes a session's messages to a process until the sender is dropped, then closes standard input.

@@ -49,6 +49,16 @@ fn it_stops_when_nobody_has_used_it_for_so_long() {
 }
 
 #[test]
+fn it_never_stops_for_idleness_when_told_so() {
+    let settings = LifeSettings { idle_stop: 0, ..SETTINGS };
+    let now = Instant::now();
+    let (life, _) = Life::Starting { failures: 0 }.on(E::Started, &at(now));
+    assert_eq!(life.deadline(&settings), None);
+    let later = Circumstances { now: now + Duration::from_secs(1 << 20), settings: &settings, jitter: 0.5 };
+    assert_eq!(life.on(E::Tick, &later).1, []);
+}
+
+#[test]
 fn failures_in_a_row_wait_longer_and_then_it_gives_up() {
     let mut now = Instant::now();
     let mut life = Life::Stopped;

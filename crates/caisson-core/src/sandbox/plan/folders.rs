@@ -87,9 +87,12 @@ impl Folders {
             if !folder.is_absolute() {
                 return Err(FolderError::Relative(folder.clone()));
             }
-            let resolved = std::fs::canonicalize(folder).map_err(|cause| match cause.kind() {
-                io::ErrorKind::NotFound => FolderError::Missing(folder.clone()),
-                _ => FolderError::Io { folder: folder.clone(), cause },
+            let resolved = std::fs::canonicalize(folder).map_err(|cause| {
+                if cause.kind() == io::ErrorKind::NotFound {
+                    FolderError::Missing(folder.clone())
+                } else {
+                    FolderError::Io { folder: folder.clone(), cause }
+                }
             })?;
             if !resolved.is_dir() {
                 return Err(FolderError::NotAFolder(folder.clone()));

@@ -48,7 +48,7 @@ pub(super) fn check(path: &Path) -> Result<String, &'static str> {
         return Err("it is the root folder");
     }
     let closed = |folder: &&str| clean == **folder || clean.starts_with(&format!("{folder}/"));
-    if CLOSED.iter().any(|folder| closed(folder)) {
+    if CLOSED.iter().any(closed) {
         return Err("it lies in a folder of the system or of Caisson");
     }
     if WHOLE.contains(&clean.as_str()) {

@@ -286,10 +286,13 @@ async fn airlock(pipe: DuplexStream, script: Script, world: Arc<World>) {
     assert_eq!(frame::read(&mut control).await.unwrap(), Some(Header::Control));
     let Some(Order::Launch(launch)) = frame::read(&mut control).await.unwrap() else { panic!("no launch") };
     *world.launch.lock().unwrap() = Some(launch);
-    let answer = match script {
-        Script::LaunchFails => AirlockEvent::LaunchFailed { reason: "no such folder".into() },
-        Script::Silent => return std::future::pending().await,
-        _ => AirlockEvent::Ready,
+    if script == Script::Silent {
+        return std::future::pending().await;
+    }
+    let answer = if script == Script::LaunchFails {
+        AirlockEvent::LaunchFailed { reason: "no such folder".into() }
+    } else {
+        AirlockEvent::Ready
     };
     frame::write(&mut control, &answer).await.unwrap();
     if script == Script::LaunchFails {
