@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use bollard::{
-    models::ContainerSummaryStateEnum,
+    models::{ContainerSummary, ContainerSummaryStateEnum},
     query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder},
 };
 use futures::StreamExt as _;
@@ -11,7 +11,12 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use ts_rs::TS;
 
-use super::{ContainerId, Engine, EngineError, EngineKind, client::QUICK};
+use super::{ContainerId, Engine, EngineError, client::QUICK};
+
+/// For a moment before a container runs and after it has ended, Podman gives it a state that Docker's API does not
+/// know, and then the whole list cannot be read. So long is waited then, and so often.
+const STRANGE_STATE: Duration = Duration::from_millis(200);
+const STRANGE_STATES: u32 = 15;
 
 /// A container of a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +53,16 @@ impl Engine {
     /// # Errors
     /// When the engine cannot tell.
     pub async fn list_ours(&self, home_id: &str) -> Result<Vec<OurContainer>, EngineError> {
-        let mut filters = HashMap::from([("label", vec![format!("dev.caisson.home={home_id}")])]);
-        if self.facts().kind == EngineKind::Podman {
-            // Podman has states of its own, for the moments before a container runs and after it has ended. Docker's
-            // API does not know them, and one such container would make the whole list unreadable.
-            let known = ["created", "running", "paused", "exited"];
-            filters.insert("status", known.map(str::to_owned).to_vec());
+        let mut listed = self.list(home_id).await;
+        for _ in 0..STRANGE_STATES {
+            let Err(EngineError::Refused { text, .. }) = &listed else { break };
+            if !text.contains("unknown variant") {
+                break;
+            }
+            tokio::time::sleep(STRANGE_STATE).await;
+            listed = self.list(home_id).await;
         }
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed =
-            self.call("listing containers", QUICK, self.docker().list_containers(Some(options))).await?;
+        let listed = listed?;
         let ours = listed.into_iter().filter_map(|container| {
             let labels = container.labels.unwrap_or_default();
             Some(OurContainer {
@@ -69,6 +74,12 @@ impl Engine {
             })
         });
         Ok(ours.collect())
+    }
+
+    async fn list(&self, home_id: &str) -> Result<Vec<ContainerSummary>, EngineError> {
+        let filters = HashMap::from([("label", vec![format!("dev.caisson.home={home_id}")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        self.call("listing containers", QUICK, self.docker().list_containers(Some(options))).await
     }
 
     /// What a container uses; nothing where the engine cannot count.
