@@ -21,7 +21,7 @@ use super::{
     lines::LineBuffer,
     logs::Logs,
     outbound::Outbound,
-    process::{Fate, Process, Processes},
+    process::{Fate, Introducing, Process, Processes, Reading},
     stdio,
     vessel::{Hull, Vessel},
 };
@@ -30,6 +30,8 @@ use super::{
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// How long a container may take to be gone after its pipe has closed.
 const FAREWELL: Duration = Duration::from_secs(5);
+/// How long what the airlock told before its end may take to be acted upon.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 /// Bytes of a line of standard error that are waited for; a longer one is cut.
 const LONGEST_LINE: usize = 8 << 10;
 
@@ -105,13 +107,15 @@ impl Link {
         let (ready_sender, ready) = oneshot::channel();
         let first = matches!(mode, Mode::Http).then(|| shared.processes.first());
         within(&over, write_orders(to, pending, stop.clone()));
-        within(&over, take_streams(incoming, shared.clone(), over.clone()));
+        let (events, heard) = mpsc::channel(64);
+        let taking = within(&over, take(incoming, heard, shared.clone(), ready_sender, over.clone()));
         within(&over, read_diagnostics(diagnostics, shared.logs.clone()));
-        let hearing = tokio::spawn(hear(from, shared.clone(), ready_sender));
+        let hearing = tokio::spawn(hear(from, events, shared.logs.clone()));
         let (end_sender, ended) = watch::channel(None);
         let end = End {
             driver,
             hearing,
+            taking,
             first,
             hull: hull.clone(),
             logs: shared.logs.clone(),
@@ -243,9 +247,9 @@ async fn with_end(error: StartError, hull: &dyn Hull) -> StartError {
 }
 
 /// Runs a task until the token is cancelled.
-fn within(token: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) {
+fn within(token: &CancellationToken, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     let token = token.clone();
-    tokio::spawn(async move { token.run_until_cancelled(task).await });
+    tokio::spawn(async move { token.run_until_cancelled(task).await.unwrap_or_default() })
 }
 
 async fn write_orders(mut to: WriteHalf<Stream>, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
@@ -264,54 +268,82 @@ async fn write_orders(mut to: WriteHalf<Stream>, mut orders: mpsc::Receiver<Orde
 }
 
 /// Hears the airlock's events until the control stream ends.
-async fn hear(mut from: ReadHalf<Stream>, shared: Arc<Shared>, ready: oneshot::Sender<Result<(), String>>) {
-    let mut ready = Some(ready);
-    let mut tell = |outcome| {
-        if let Some(ready) = ready.take() {
-            // Nobody waits any more when the start was cancelled.
-            drop(ready.send(outcome));
-        }
-    };
+async fn hear(mut from: ReadHalf<Stream>, events: mpsc::Sender<AirlockEvent>, logs: Logs) {
     loop {
-        match frame::read::<AirlockEvent, _>(&mut from).await {
-            Ok(Some(AirlockEvent::Ready)) => tell(Ok(())),
-            Ok(Some(AirlockEvent::LaunchFailed { reason })) => tell(Err(reason)),
-            Ok(Some(AirlockEvent::Exited { process, exit })) => {
-                shared.processes.ended(process, Fate::Exited(exit))
+        match frame::read(&mut from).await {
+            Ok(Some(event)) => {
+                if events.send(event).await.is_err() {
+                    return;
+                }
             }
-            Ok(Some(AirlockEvent::StartFailed { process, reason })) => {
-                shared.processes.ended(process, Fate::NotStarted(reason));
-            }
-            Ok(Some(AirlockEvent::Refused { host, port })) => {
-                shared.outbound.tell(&host, port, "the user has not allowed it");
-            }
-            Ok(Some(AirlockEvent::Warning { text })) => shared.logs.note(&text),
-            Ok(Some(AirlockEvent::Started { .. } | AirlockEvent::Pong)) => {}
             Ok(None) => return,
-            Err(error) => return shared.logs.note(&format!("the airlock's control stream failed: {error}")),
+            Err(error) => return logs.note(&format!("the airlock's control stream failed: {error}")),
         }
     }
 }
 
-/// Takes the streams the airlock opens.
-async fn take_streams(mut incoming: Incoming, shared: Arc<Shared>, over: CancellationToken) {
-    while let Some(mut stream) = incoming.next().await {
-        let shared = shared.clone();
-        within(&over, async move {
-            match timeout(INTRODUCTION, frame::read::<Header, _>(&mut stream)).await {
-                Ok(Ok(Some(Header::Stderr { process }))) => read_stderr(stream, process, &shared).await,
-                Ok(Ok(Some(Header::Egress { host, port }))) => {
-                    shared.outbound.serve(stream, &host, port).await
-                }
-                // Nothing else is the airlock's to open; dropping the stream resets it.
-                Ok(_) | Err(_) => shared.logs.note("the airlock opened a stream of no known kind"),
+/// Takes the streams the airlock opens, and acts on what it tells. Streams first: what a process wrote before its
+/// end was told is then known to be there.
+async fn take(
+    mut incoming: Incoming,
+    mut events: mpsc::Receiver<AirlockEvent>,
+    shared: Arc<Shared>,
+    ready: oneshot::Sender<Result<(), String>>,
+    over: CancellationToken,
+) {
+    let mut ready = Some(ready);
+    loop {
+        tokio::select! {
+            biased;
+            Some(stream) = incoming.next() => {
+                let introducing = shared.processes.introducing();
+                within(&over, introduce(stream, introducing, shared.clone()));
             }
-        });
+            Some(event) = events.recv() => told(event, &shared, &mut ready),
+            else => return,
+        }
     }
 }
 
-async fn read_stderr(mut stream: Stream, process: ProcessId, shared: &Shared) {
-    let reading = shared.processes.reading(process);
+/// Acts on one thing the airlock tells.
+fn told(event: AirlockEvent, shared: &Shared, ready: &mut Option<oneshot::Sender<Result<(), String>>>) {
+    let launched = match event {
+        AirlockEvent::Ready => Ok(()),
+        AirlockEvent::LaunchFailed { reason } => Err(reason),
+        AirlockEvent::Exited { process, exit } => return shared.processes.ended(process, Fate::Exited(exit)),
+        AirlockEvent::StartFailed { process, reason } => {
+            return shared.processes.ended(process, Fate::NotStarted(reason));
+        }
+        AirlockEvent::Refused { host, port } => {
+            return shared.outbound.tell(&host, port, "the user has not allowed it");
+        }
+        AirlockEvent::Warning { text } => return shared.logs.note(&text),
+        AirlockEvent::Started { .. } | AirlockEvent::Pong => return,
+    };
+    if let Some(ready) = ready.take() {
+        // Nobody waits any more when the start was cancelled.
+        drop(ready.send(launched));
+    }
+}
+
+/// Hands one stream to the one it is for.
+async fn introduce(mut stream: Stream, introducing: Introducing, shared: Arc<Shared>) {
+    match timeout(INTRODUCTION, frame::read::<Header, _>(&mut stream)).await {
+        Ok(Ok(Some(Header::Stderr { process }))) => {
+            let reading = shared.processes.reading(process);
+            drop(introducing);
+            read_stderr(stream, process, reading, &shared.logs).await;
+        }
+        Ok(Ok(Some(Header::Egress { host, port }))) => {
+            drop(introducing);
+            shared.outbound.serve(stream, &host, port).await;
+        }
+        // Nothing else is the airlock's to open; dropping the stream resets it.
+        Ok(_) | Err(_) => shared.logs.note("the airlock opened a stream of no known kind"),
+    }
+}
+
+async fn read_stderr(mut stream: Stream, process: ProcessId, reading: Reading, logs: &Logs) {
     let mut lines = LineBuffer::default();
     // The rest of a line that was too long is not kept.
     let mut skipping = false;
@@ -322,7 +354,7 @@ async fn read_stderr(mut stream: Stream, process: ProcessId, shared: &Shared) {
         reading.tap(lines.since(before)).await;
         let keep = |line: &[u8], skipping: &mut bool| {
             if !std::mem::take(skipping) {
-                shared.logs.push(process.0, line);
+                logs.push(process.0, line);
             }
         };
         while let Some(line) = lines.line() {
@@ -356,6 +388,8 @@ async fn read_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, logs: Logs) {
 struct End {
     driver: JoinHandle<Result<(), MuxError>>,
     hearing: JoinHandle<()>,
+    /// Acts on what was heard.
+    taking: JoinHandle<()>,
     /// The HTTP server: its end is the container's.
     first: Option<Process>,
     hull: Arc<dyn Hull>,
@@ -368,7 +402,7 @@ struct End {
 impl End {
     /// Waits for the end, sees to it that the container is gone, and says how it came.
     async fn wait(self) -> Ended {
-        let Self { mut driver, mut hearing, first, hull, logs, stop, over } = self;
+        let Self { mut driver, mut hearing, taking, first, hull, logs, stop, over } = self;
         let server_end = async {
             let Some(process) = &first else { return std::future::pending().await };
             process.end().await.map(|fate| match fate {
@@ -394,9 +428,11 @@ impl End {
                 None
             }
         };
+        // What was heard before the end is acted upon, if it can be.
+        drop(timeout(LAST_WORDS, taking).await);
         // What the server's own process said comes first, even if another sign of its end was faster.
         let own = if first.is_some() && first_sign.is_none() {
-            timeout(Duration::from_millis(200), server_end).await.ok().flatten()
+            timeout(LAST_WORDS, server_end).await.ok().flatten()
         } else {
             None
         };

@@ -44,7 +44,13 @@ struct State {
 pub(super) struct Processes {
     states: Mutex<HashMap<ProcessId, Arc<State>>>,
     last: AtomicU64,
+    /// Streams that have not said yet whose they are.
+    introducing: watch::Sender<usize>,
 }
+
+/// A stream that has not said yet whose it is.
+#[derive(Debug)]
+pub(super) struct Introducing(watch::Sender<usize>);
 
 /// A process somebody watches. Forgotten when dropped.
 #[derive(Debug)]
@@ -88,6 +94,12 @@ impl Processes {
         }
     }
 
+    /// Tells that there is a stream of nobody knows which process, until the answer is dropped.
+    pub(super) fn introducing(&self) -> Introducing {
+        self.introducing.send_modify(|introducing| *introducing += 1);
+        Introducing(self.introducing.clone())
+    }
+
     /// Tells that a stream of a process's standard error is being read, until the answer is dropped.
     pub(super) fn reading(&self, id: ProcessId) -> Reading {
         let state = self.get(id);
@@ -95,6 +107,12 @@ impl Processes {
             state.reading.send_modify(|reading| *reading += 1);
         }
         Reading(state)
+    }
+}
+
+impl Drop for Introducing {
+    fn drop(&mut self) {
+        self.0.send_modify(|introducing| *introducing = introducing.saturating_sub(1));
     }
 }
 
@@ -137,9 +155,15 @@ impl Process {
         fate
     }
 
+    /// Waits until what it wrote to standard error has been read, for a moment at most.
     async fn log_read(&self) {
+        let mut introducing = self.all.introducing.subscribe();
         let mut reading = self.state.reading.subscribe();
-        drop(timeout(LAST_LINES, reading.wait_for(|reading| *reading == 0)).await);
+        let read = async {
+            drop(introducing.wait_for(|introducing| *introducing == 0).await);
+            drop(reading.wait_for(|reading| *reading == 0).await);
+        };
+        drop(timeout(LAST_LINES, read).await);
     }
 }
 
