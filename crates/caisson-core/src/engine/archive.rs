@@ -3,14 +3,17 @@
 //! Volumes have no archive API of their own, so a helper container stands in: it is created with the volume
 //! mounted, never started, and removed. Its image is empty and is made here, so no registry is needed.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    time::Duration,
+};
 
 use bollard::{
     body_full, body_try_stream,
     models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions},
     query_parameters::{
-        CreateContainerOptionsBuilder, CreateImageOptionsBuilder, DownloadFromContainerOptionsBuilder,
-        ListContainersOptionsBuilder, UploadToContainerOptionsBuilder,
+        CreateContainerOptionsBuilder, DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
     },
 };
 use bytes::Bytes;
@@ -21,7 +24,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     ContainerId, Engine, EngineError,
-    client::{LONG, QUICK, SLOW},
+    client::{LONG, SLOW},
     error::tidy,
 };
 
@@ -195,27 +198,19 @@ impl Engine {
             action: "making the helper's image",
             text: tidy(&error.to_string()),
         })?;
-        let (repo, tag) = HELPER_IMAGE.rsplit_once(':').unwrap_or((HELPER_IMAGE, "1"));
-        let options = CreateImageOptionsBuilder::new().from_src("-").repo(repo).tag(tag).build();
-        let import = self.docker().create_image(Some(options), Some(body_full(rootfs)), None);
-        self.drain("making the helper's image", QUICK, import, |_| Ok(())).await
+        self.import(Tar::bytes(rootfs), HELPER_IMAGE, &BTreeMap::new()).await.map(drop)
     }
 
     /// Removes helpers that a crash left behind. They cost nothing, so failing to is no error.
     pub(super) async fn sweep_helpers(&self) {
-        let filters = HashMap::from([("label", vec![format!("{}={}", HELPER_LABEL.0, HELPER_LABEL.1)])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed =
-            self.call("listing containers", QUICK, self.docker().list_containers(Some(options))).await;
+        let listed = self.labelled(&format!("{}={}", HELPER_LABEL.0, HELPER_LABEL.1)).await;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
         for helper in listed.unwrap_or_default() {
-            let created = u64::try_from(helper.created.unwrap_or_default())
-                .map(Duration::from_secs)
-                .unwrap_or_default();
-            if let Some(id) = helper.id.filter(|_| now.saturating_sub(created) > HELPER_AGE) {
-                if let Err(error) = self.remove(&ContainerId::from(id)).await {
-                    tracing::warn!(%error, "could not remove a helper container");
-                }
+            let created = Duration::from_secs(helper.created.try_into().unwrap_or_default());
+            if now.saturating_sub(created) > HELPER_AGE
+                && let Err(error) = self.remove(&ContainerId::from(helper.id)).await
+            {
+                tracing::warn!(%error, "could not remove a helper container");
             }
         }
     }

@@ -12,9 +12,15 @@ use std::{
 
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, errors::Error as ApiError};
 use futures::{Stream, StreamExt as _};
+use serde::de::DeserializeOwned;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{Address, EngineError, EngineFacts, airlock::SharedFiles, error::meaning};
+use super::{
+    Address, EngineError, EngineFacts,
+    airlock::SharedFiles,
+    error::{meaning, refusal, tidy},
+    probe::{self, ProbeError},
+};
 
 /// What only reads or changes the engine's own records.
 pub(super) const QUICK: Duration = Duration::from_secs(30);
@@ -32,6 +38,7 @@ pub struct Engine(pub(super) Arc<Inner>);
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) docker: Docker,
+    pub(super) endpoint: Address,
     pub(super) address: String,
     pub(super) facts: EngineFacts,
     /// The folder with the airlocks.
@@ -57,10 +64,19 @@ impl Engine {
             Address::Tcp(place) => Docker::connect_with_http(&format!("tcp://{place}"), NEVER, &version),
             other => Err(ApiError::UnsupportedURISchemeError { uri: other.to_string() }),
         };
+        let endpoint = address.clone();
         let address = address.to_string();
         let docker = docker.map_err(|error| meaning(&address, "connecting to it", error))?;
         let shared = Mutex::default();
-        Ok(Self(Arc::new(Inner { docker, address, facts, artifacts, shared, gone: AtomicBool::new(false) })))
+        Ok(Self(Arc::new(Inner {
+            docker,
+            endpoint,
+            address,
+            facts,
+            artifacts,
+            shared,
+            gone: AtomicBool::new(false),
+        })))
     }
 
     /// What it is and can do.
@@ -107,6 +123,25 @@ impl Engine {
             Err(EngineError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Asks for what bollard cannot read: its types know fewer words than Podman uses.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        action: &'static str,
+        path: &str,
+    ) -> Result<T, EngineError> {
+        let answer = timeout(QUICK, probe::get_json(&self.0.endpoint, path)).await;
+        answer.map_err(|_| self.timed_out(action, QUICK))?.map_err(|error| {
+            self.failed(match error {
+                ProbeError::Status { status, text } => refusal(action, status, &text),
+                error => EngineError::Gone {
+                    address: self.0.address.clone(),
+                    action,
+                    why: tidy(&error.to_string()),
+                },
+            })
+        })
     }
 
     /// Reads a stream of answers to its end. The time limit is for each of them.

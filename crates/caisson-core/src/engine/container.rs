@@ -11,6 +11,7 @@ use bollard::{
 };
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde::Deserialize;
 use tokio::sync::{mpsc, watch};
 
 use super::{
@@ -175,10 +176,20 @@ impl Engine {
 
     /// Whether memory ran out in a container; false for one that is gone already.
     pub(super) async fn ran_out_of_memory(&self, id: &ContainerId) -> bool {
-        let inspected =
-            self.find("inspecting a container", self.docker().inspect_container(id.as_str(), None)).await;
-        let state = inspected.ok().flatten().and_then(|container| container.state);
-        state.and_then(|state| state.oom_killed).unwrap_or_default()
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "PascalCase", default)]
+        struct Inspected {
+            state: State,
+        }
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct State {
+            #[serde(rename = "OOMKilled")]
+            out_of_memory: bool,
+        }
+        let path = format!("/v{}/containers/{id}/json", self.facts().api_version);
+        let inspected = self.read::<Inspected>("inspecting a container", &path).await;
+        inspected.is_ok_and(|inspected| inspected.state.out_of_memory)
     }
 
     /// Kills a container's processes. One that is not running is no error.
@@ -191,8 +202,8 @@ impl Engine {
             .call("killing a container", QUICK, self.docker().kill_container(id.as_str(), Some(options)))
             .await
         {
-            Err(EngineError::NotFound(_) | EngineError::InUse(_)) => Ok(()),
-            // What Podman, and Docker before 1.41, answer of one that has ended.
+            Err(EngineError::NotFound(_)) => Ok(()),
+            // Docker's and Podman's words of one that has ended.
             Err(EngineError::Refused { text, .. })
                 if text.contains("not running") || text.contains("state improper") =>
             {

@@ -8,10 +8,11 @@ use bollard::models::{
 };
 
 use super::{EngineKind, airlock::AirlockVolume};
-use crate::sandbox::{Network, Plan, Tmpfs, UserNamespace};
+use crate::sandbox::{Network, Plan, Tmpfs, UserIds, UserNamespace};
 
 /// Where every container finds the airlock.
 const AIRLOCK: &str = "/caisson";
+const VAR_TMP: &str = "/var/tmp";
 
 /// How the engine is told the seccomp profile: Docker takes it as it is, Podman the path of a file.
 pub(super) enum Profile {
@@ -119,23 +120,31 @@ fn tmpfs(plan: &Plan, kind: EngineKind, image_volumes: &[String]) -> HashMap<Str
         .map(|inside| inside.trim_end_matches('/'))
         .filter(|inside| inside.starts_with('/') && !mounted(inside))
         .map(|inside| Tmpfs { path: inside.to_owned(), size: scratch, exec: false });
-    plan.tmpfs()
+    let mut all: HashMap<_, _> = plan
+        .tmpfs()
         .iter()
         .cloned()
         .chain(unasked)
-        .map(|tmpfs| {
-            let exec = if tmpfs.exec { "exec" } else { "noexec" };
-            let mut options = format!("rw,nosuid,nodev,{exec},mode=1777");
-            let _infallible = write!(options, ",size={}", tmpfs.size);
-            // Whose it is must be said: runc gives it the mode of the image's own folder, whatever is asked for.
-            let _infallible = match kind {
-                EngineKind::Docker => write!(options, ",uid={},gid={}", plan.user().uid, plan.user().gid),
-                // Podman copies what the image has there, unless told not to.
-                EngineKind::Podman => write!(options, ",U,notmpcopyup"),
-            };
-            (tmpfs.path, options)
-        })
-        .collect()
+        .map(|tmpfs| (tmpfs.path.clone(), tmpfs_options(&tmpfs, plan.user(), kind)))
+        .collect();
+    if kind == EngineKind::Podman && plan.read_only_root() && !mounted(VAR_TMP) {
+        // Podman would put a writable one there, as large as memory.
+        all.entry(VAR_TMP.to_owned())
+            .or_insert_with(|| "ro,nosuid,nodev,noexec,size=4096,notmpcopyup".to_owned());
+    }
+    all
+}
+
+fn tmpfs_options(tmpfs: &Tmpfs, user: UserIds, kind: EngineKind) -> String {
+    let exec = if tmpfs.exec { "exec" } else { "noexec" };
+    let mut options = format!("rw,nosuid,nodev,{exec},mode=1777,size={}", tmpfs.size);
+    // Whose it is must be said: runc gives it the mode of the image's own folder, whatever is asked for.
+    let _infallible = match kind {
+        EngineKind::Docker => write!(options, ",uid={},gid={}", user.uid, user.gid),
+        // Podman copies what the image has there, unless told not to.
+        EngineKind::Podman => write!(options, ",U,notmpcopyup"),
+    };
+    options
 }
 
 fn mounts(plan: &Plan, airlock: &AirlockVolume) -> Vec<Mount> {

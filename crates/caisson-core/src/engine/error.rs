@@ -166,11 +166,16 @@ pub(super) fn refusal(action: &'static str, status: u16, message: &str) -> Engin
     }
     match status {
         404 => EngineError::NotFound(text),
-        409 => EngineError::InUse(text),
-        // Podman answers 500 for a container name that is taken.
-        500 if lower.contains("is already in use") => EngineError::InUse(text),
+        // Podman answers 500 for a name that is taken, and 409 for what cannot be done for other reasons.
+        409 | 500 if is_in_use(&lower) => EngineError::InUse(text),
         _ => EngineError::Refused { action, text },
     }
+}
+
+fn is_in_use(text: &str) -> bool {
+    ["in use", "being used", "is using", "already exists", "already in progress"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -210,7 +215,11 @@ mod tests {
             meaning("unix:///x", "creating a container", error)
         };
         assert!(matches!(refused(404, "No such image: x"), EngineError::NotFound(_)));
-        assert!(matches!(refused(409, "Conflict"), EngineError::InUse(_)));
+        let used =
+            "conflict: unable to delete 1234 (must be forced) - image is being used by running container 5";
+        assert!(matches!(refused(409, used), EngineError::InUse(_)));
+        let broken = "runc: runc create failed: unable to start container process";
+        assert!(matches!(refused(409, broken), EngineError::Refused { .. }));
         let taken = "creating container storage: the container name \"a\" is already in use by b";
         assert!(matches!(refused(500, taken), EngineError::InUse(_)));
         let full = "write /x: no space left on device";

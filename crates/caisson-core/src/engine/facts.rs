@@ -101,32 +101,21 @@ impl LimitsEnforced {
     }
 }
 
-/// `GET /version`, the fields that matter.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct Version {
-    pub(super) version: String,
+/// The headers of `GET /_ping`: what an engine is, without the time `GET /version` takes Podman, which asks the
+/// package manager about each of its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ping {
+    /// `Api-Version`.
     pub(super) api_version: String,
-    pub(super) components: Vec<Component>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-pub(super) struct Component {
-    pub(super) name: String,
-}
-
-impl Version {
-    pub(super) fn kind(&self) -> EngineKind {
-        let podman = self.components.iter().any(|component| component.name.starts_with("Podman"));
-        if podman { EngineKind::Podman } else { EngineKind::Docker }
-    }
+    /// `Libpod-Api-Version`: Podman's own version, which it alone has.
+    pub(super) podman_version: Option<String>,
 }
 
 /// `GET /info`, the fields that matter.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(super) struct Info {
+    pub(super) server_version: String,
     pub(super) operating_system: String,
     #[serde(rename = "OSType")]
     pub(super) os_type: String,
@@ -184,7 +173,7 @@ pub(super) struct PodmanSecurity {
 /// All an engine says of itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Said {
-    pub(super) version: Version,
+    pub(super) ping: Ping,
     pub(super) info: Info,
     /// From Podman alone.
     pub(super) podman: Option<PodmanInfo>,
@@ -204,8 +193,8 @@ impl Said {
         machine: &Machine,
         installed: impl Fn(&str, &str) -> bool,
     ) -> EngineFacts {
-        let Self { version, info, podman } = self;
-        let kind = version.kind();
+        let Self { ping, info, podman } = self;
+        let kind = if ping.podman_version.is_some() { EngineKind::Podman } else { EngineKind::Docker };
         let rootless = podman
             .as_ref()
             .map_or_else(|| info.has_option("rootless"), |podman| podman.host.security.rootless);
@@ -246,8 +235,8 @@ impl Said {
         };
         EngineFacts {
             kind,
-            version: version.version.clone(),
-            api_version: version.api_version.clone(),
+            version: ping.podman_version.clone().unwrap_or_else(|| info.server_version.clone()),
+            api_version: ping.api_version.clone(),
             rootless,
             cgroup_version,
             cgroup_driver: info.cgroup_driver.clone(),
@@ -292,20 +281,20 @@ mod tests {
         }
     }
 
-    fn said(version: &str, info: &str, podman: Option<&str>) -> Said {
+    fn said(version: Option<&str>, info: &str, podman: Option<&str>) -> Said {
         Said {
-            version: serde_json::from_str(version).unwrap(),
+            ping: Ping { api_version: "1.41".into(), podman_version: version.map(str::to_owned) },
             info: serde_json::from_str(info).unwrap(),
             podman: podman.map(|text| serde_json::from_str(text).unwrap()),
         }
     }
 
-    const DOCKER: &str = r#"{"Version":"20.10.24","ApiVersion":"1.41","Components":[{"Name":"Engine"}]}"#;
-    const PODMAN: &str = r#"{"Version":"4.3.1","ApiVersion":"1.41","Components":[{"Name":"Podman Engine"}]}"#;
+    const DOCKER: Option<&str> = None;
+    const PODMAN: Option<&str> = Some("4.3.1");
 
     fn info(more: &str) -> String {
         format!(
-            r#"{{"OSType":"linux","Architecture":"x86_64","KernelVersion":"6.1.0","NCPU":2,"MemTotal":25276514304,
+            r#"{{"ServerVersion":"20.10.24","OSType":"linux","Architecture":"x86_64","KernelVersion":"6.1.0","NCPU":2,"MemTotal":25276514304,
             "CgroupDriver":"cgroupfs","MemoryLimit":true,"PidsLimit":true,"CpuCfsQuota":true,
             "Runtimes":{{"runc":{{"path":"runc"}},"runsc":{{"path":"/usr/bin/runsc"}}}},"DefaultRuntime":"runc",
             "SecurityOptions":["name=seccomp,profile=default"]{more}}}"#
@@ -319,6 +308,7 @@ mod tests {
             said(DOCKER, &info(r#","CgroupVersion":"1""#), None).facts(&unix, &machine(), |_, _| false);
         assert_eq!((facts.kind, facts.rootless, facts.ids), (EngineKind::Docker, false, IdMapping::Shared));
         assert_eq!((facts.arch.as_str(), facts.os.as_str(), facts.cgroup_version), ("amd64", "linux", 1));
+        assert_eq!((facts.version.as_str(), facts.api_version.as_str()), ("20.10.24", "1.41"));
         assert_eq!(facts.runtimes, ["runc", "runsc"]);
         assert_eq!((facts.max_files, facts.max_processes), (20_000, MOST_PROCESSES));
         assert!(facts.limits.all() && !facts.remote);
@@ -341,6 +331,7 @@ mod tests {
             said(PODMAN, &info(&more), Some(&podman)).facts(&unix, &machine(), |name, _| name == "crun")
         };
         let old = rootless(1, "");
+        assert_eq!(old.version, "4.3.1");
         assert_eq!((old.kind, old.ids), (EngineKind::Podman, IdMapping::KeepId));
         assert_eq!(old.limits, LimitsEnforced { memory: false, pids: false, cpu: false });
         assert_eq!(old.runtimes, ["runc"], "runsc is listed, but not installed");
@@ -365,7 +356,7 @@ mod tests {
 
     #[test]
     fn an_engine_that_says_little_is_understood() {
-        let facts = said("{}", "{}", None).facts(&"/x".into(), &machine(), |_, _| true);
+        let facts = said(DOCKER, "{}", None).facts(&"/x".into(), &machine(), |_, _| true);
         assert!(!facts.limits.all());
     }
 }

@@ -6,15 +6,16 @@ use std::{
 };
 
 use bollard::{
+    Docker,
     models::{ContainerConfig, CreateImageInfo, ImageInspect},
     query_parameters::{
         BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
-        ListImagesOptionsBuilder, RemoveImageOptionsBuilder,
+        ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 
 use super::{
-    ContainerId, Engine, EngineError, Tar,
+    ContainerId, Engine, EngineError, EngineKind, Tar,
     client::{LONG, QUICK, SLOW},
     error::{refusal, tidy},
 };
@@ -57,8 +58,6 @@ pub enum BuildNetwork {
     None,
     /// What the engine gives containers that ask for nothing.
     Engine,
-    /// What the engine's machine can.
-    Host,
 }
 
 impl Engine {
@@ -69,8 +68,14 @@ impl Engine {
     pub async fn image(&self, reference: &str) -> Result<Option<ImageFacts>, EngineError> {
         match self.find("looking at an image", self.docker().inspect_image(reference)).await {
             Ok(found) => found.map(facts).transpose(),
-            // Podman's words for a name that is not even one.
-            Err(EngineError::Refused { text, .. }) if text.contains("invalid reference") => Ok(None),
+            // Podman's words for a name that is not even one, and for an image that goes while it is looked at.
+            Err(EngineError::Refused { text, .. })
+                if ["invalid reference", "invalid format", "image not known"]
+                    .iter()
+                    .any(|words| text.contains(words)) =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -123,18 +128,27 @@ impl Engine {
         labels: &BTreeMap<String, String>,
     ) -> Result<ImageFacts, EngineError> {
         const ACTION: &str = "importing an image";
-        let full = with_tag(tag);
-        let (repo, version) = repo_and_tag(&full);
         let options = CreateImageOptionsBuilder::new()
             .from_src("-")
-            .repo(repo)
-            .tag(version)
-            .changes(changes(labels))
+            .changes(label_lines(labels, self.facts().kind))
             .platform(&format!("{}/{}", self.facts().os, self.facts().arch))
             .build();
-        let stream = self.docker().create_image(Some(options), Some(rootfs.into_body()), None);
-        self.drain(ACTION, LONG, stream, |_| Ok(())).await?;
-        self.known(ACTION, &full).await
+        let docker = one_change_each(self.docker());
+        let stream = docker.create_image(Some(options), Some(rootfs.into_body()), None);
+        let mut imported = None;
+        self.drain(ACTION, LONG, stream, |info| {
+            imported =
+                info.status.and_then(|status| status.trim().parse::<Digest>().ok()).or(imported.take());
+            Ok(())
+        })
+        .await?;
+        let id = imported.ok_or_else(|| refusal(ACTION, 0, "the engine did not name the image it made"))?;
+        // Asked to import under a name, Podman forgets the tag.
+        let full = with_tag(tag);
+        let (repo, version) = repo_and_tag(&full);
+        let options = TagImageOptionsBuilder::new().repo(repo).tag(version).build();
+        self.call("naming an image", QUICK, self.docker().tag_image(id.as_str(), Some(options))).await?;
+        self.known(ACTION, id.as_str()).await
     }
 
     /// Builds an image with the classic builder. `dockerfile` is a path within the archive.
@@ -160,10 +174,12 @@ impl Engine {
             .rm(true)
             .forcerm(true)
             .labels(&labels)
-            .networkmode(match network {
-                BuildNetwork::None => "none",
-                BuildNetwork::Engine => "default",
-                BuildNetwork::Host => "host",
+            .networkmode(match (network, self.facts().kind) {
+                (BuildNetwork::None, EngineKind::Docker) => "none",
+                (BuildNetwork::Engine, EngineKind::Docker) => "default",
+                // Buildah's words: Podman's API knows no others here, and takes "none" for its default.
+                (BuildNetwork::None, EngineKind::Podman) => "NetworkDisabled",
+                (BuildNetwork::Engine, EngineKind::Podman) => "NetworkDefault",
             })
             .build();
         let mut built = None;
@@ -207,9 +223,10 @@ impl Engine {
             .repo(repo)
             .tag(version)
             .pause(false)
-            .changes(&changes(labels).join("\n"))
+            .changes(&label_lines(labels, self.facts().kind).join("\n"))
             .build();
-        let commit = self.docker().commit_container(options, ContainerConfig::default());
+        let docker = one_change_each(self.docker());
+        let commit = docker.commit_container(options, ContainerConfig::default());
         let id = self.call(ACTION, LONG, commit).await?.id;
         self.known(ACTION, &id).await
     }
@@ -279,21 +296,48 @@ fn repo_and_tag(full: &str) -> (&str, &str) {
     full.rsplit_once(':').unwrap_or((full, "latest"))
 }
 
-/// Labels as lines of a Dockerfile, quoted as it wants them.
-fn changes(labels: &BTreeMap<String, String>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (key, value) in labels {
+/// Labels as lines of a Dockerfile. Docker wants values quoted and reads escapes in them; Podman takes off the
+/// quotes, and the rest as it is.
+fn label_lines(labels: &BTreeMap<String, String>, kind: EngineKind) -> Vec<String> {
+    let line = |(key, value): (&String, &String)| {
         let mut line = format!("LABEL {key}=\"");
         for part in value.chars().filter(|part| !part.is_control()) {
-            if matches!(part, '"' | '\\' | '$') {
+            if kind == EngineKind::Docker && matches!(part, '"' | '\\' | '$') {
                 line.push('\\');
             }
             line.push(part);
         }
         line.push('"');
-        lines.push(line);
-    }
-    lines
+        line
+    };
+    labels.iter().map(line).collect()
+}
+
+/// A client whose requests name each line of `changes` by itself: bollard joins them to one, of which Podman
+/// makes one label.
+fn one_change_each(docker: &Docker) -> Docker {
+    docker.clone().with_request_modifier(|mut request| {
+        let uri = request.uri().clone();
+        let Some((path, query)) =
+            uri.path_and_query().and_then(|whole| whole.query().map(|q| (whole.path(), q)))
+        else {
+            return request;
+        };
+        let split: Vec<_> = query
+            .split('&')
+            .filter(|field| *field != "changes=")
+            .map(|field| match field.strip_prefix("changes=") {
+                Some(lines) => format!("changes={}", lines.replace("%0A", "&changes=")),
+                None => field.to_owned(),
+            })
+            .collect();
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = format!("{path}?{}", split.join("&")).parse().ok();
+        if let Ok(uri) = parts.try_into() {
+            *request.uri_mut() = uri;
+        }
+        request
+    })
 }
 
 /// What registries and engines say when an image has no variant for a platform.
@@ -353,7 +397,8 @@ mod tests {
     #[test]
     fn labels_cannot_break_out_of_their_line() {
         let labels = BTreeMap::from([("a".to_owned(), "x\" b\nUSER root $HOME \\".to_owned())]);
-        assert_eq!(changes(&labels), [r#"LABEL a="x\" bUSER root \$HOME \\""#]);
+        assert_eq!(label_lines(&labels, EngineKind::Docker), [r#"LABEL a="x\" bUSER root \$HOME \\""#]);
+        assert_eq!(label_lines(&labels, EngineKind::Podman), [r#"LABEL a="x" bUSER root $HOME \""#]);
     }
 
     #[test]

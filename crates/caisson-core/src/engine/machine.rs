@@ -1,7 +1,5 @@
 //! The machine Caisson itself runs on, as far as it bears on an engine.
 
-use std::path::Path;
-
 /// The kind of system Caisson runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Os {
@@ -32,7 +30,7 @@ impl Machine {
         Self {
             os: if cfg!(target_os = "macos") { Os::MacOs } else { Os::Linux },
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
-            hybrid_cgroups: Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists(),
+            hybrid_cgroups: std::path::Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists(),
             max_files: getrlimit(Resource::Nofile).maximum,
             max_processes: getrlimit(Resource::Nproc).maximum,
         }
@@ -49,22 +47,4 @@ impl Machine {
             max_processes: None,
         }
     }
-}
-
-/// The first folder on the way to `path` that other users cannot pass.
-#[cfg(unix)]
-pub(super) fn first_closed_folder(path: &Path) -> Option<std::path::PathBuf> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mut folders: Vec<_> = path.ancestors().collect();
-    folders.reverse();
-    folders
-        .into_iter()
-        .find(|folder| folder.metadata().is_ok_and(|data| data.permissions().mode() & 0o001 == 0))
-        .map(Path::to_owned)
-}
-
-/// The first folder on the way to `path` that other users cannot pass.
-#[cfg(not(unix))]
-pub(super) fn first_closed_folder(_path: &Path) -> Option<std::path::PathBuf> {
-    None
 }

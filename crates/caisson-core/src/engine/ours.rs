@@ -1,22 +1,14 @@
 //! The containers that belong to one Caisson home, and what they use.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
-use bollard::{
-    models::{ContainerSummary, ContainerSummaryStateEnum},
-    query_parameters::{ListContainersOptionsBuilder, StatsOptionsBuilder},
-};
+use bollard::query_parameters::StatsOptionsBuilder;
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use ts_rs::TS;
 
-use super::{ContainerId, Engine, EngineError, client::QUICK};
-
-/// For a moment before a container runs and after it has ended, Podman gives it a state that Docker's API does not
-/// know, and then the whole list cannot be read. So long is waited then, and so often.
-const STRANGE_STATE: Duration = Duration::from_millis(200);
-const STRANGE_STATES: u32 = 15;
+use super::{ContainerId, Engine, EngineError};
 
 /// A container of a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +22,19 @@ pub struct OurContainer {
     /// Whether it runs.
     pub running: bool,
     /// All its labels.
-    pub labels: HashMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A container as an engine lists it, the fields that matter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Listed {
+    pub(super) id: String,
+    names: Vec<String>,
+    labels: BTreeMap<String, String>,
+    state: String,
+    /// Seconds since 1970.
+    pub(super) created: i64,
 }
 
 /// What a container uses. Engines that cannot count leave things out.
@@ -53,33 +57,28 @@ impl Engine {
     /// # Errors
     /// When the engine cannot tell.
     pub async fn list_ours(&self, home_id: &str) -> Result<Vec<OurContainer>, EngineError> {
-        let mut listed = self.list(home_id).await;
-        for _ in 0..STRANGE_STATES {
-            let Err(EngineError::Refused { text, .. }) = &listed else { break };
-            if !text.contains("unknown variant") {
-                break;
-            }
-            tokio::time::sleep(STRANGE_STATE).await;
-            listed = self.list(home_id).await;
-        }
-        let listed = listed?;
-        let ours = listed.into_iter().filter_map(|container| {
-            let labels = container.labels.unwrap_or_default();
-            Some(OurContainer {
-                id: ContainerId::from(container.id?),
-                name: container.names?.pop()?.trim_start_matches('/').to_owned(),
-                server: labels.get("dev.caisson.server").cloned(),
-                running: container.state == Some(ContainerSummaryStateEnum::RUNNING),
-                labels,
-            })
+        let listed = self.labelled(&format!("dev.caisson.home={home_id}")).await?;
+        let ours = listed.into_iter().map(|container| OurContainer {
+            id: ContainerId::from(container.id),
+            name: container
+                .names
+                .first()
+                .map(|name| name.trim_start_matches('/').to_owned())
+                .unwrap_or_default(),
+            server: container.labels.get("dev.caisson.server").cloned(),
+            running: container.state == "running",
+            labels: container.labels,
         });
         Ok(ours.collect())
     }
 
-    async fn list(&self, home_id: &str) -> Result<Vec<ContainerSummary>, EngineError> {
-        let filters = HashMap::from([("label", vec![format!("dev.caisson.home={home_id}")])]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        self.call("listing containers", QUICK, self.docker().list_containers(Some(options))).await
+    /// Every container with a label, `key=value`.
+    pub(super) async fn labelled(&self, label: &str) -> Result<Vec<Listed>, EngineError> {
+        const ACTION: &str = "listing containers";
+        let filters = serde_json::json!({ "label": [label] }).to_string();
+        let query: String = filters.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        self.read(ACTION, &format!("/v{}/containers/json?all=true&filters={query}", self.facts().api_version))
+            .await
     }
 
     /// What a container uses; nothing where the engine cannot count.

@@ -8,7 +8,7 @@ use std::{io, path::Path, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::{Request, StatusCode, header};
+use hyper::{HeaderMap, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -17,10 +17,14 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Address, EngineKind, error::tidy, facts::Said};
+use super::{
+    Address,
+    error::tidy,
+    facts::{Ping, Said},
+};
 
 /// How long one endpoint may take to say what it is.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// No engine says more of itself.
 const LONGEST_ANSWER: usize = 8 << 20;
 
@@ -31,6 +35,8 @@ pub(super) enum ProbeError {
     Connect(io::Error),
     #[error("it does not answer as an engine does: {0}")]
     Answer(String),
+    #[error("it answers with status {status}: {text}")]
+    Status { status: u16, text: String },
     #[error("it did not answer within {} s", PATIENCE.as_secs())]
     Silent,
     #[error("{0}")]
@@ -43,39 +49,67 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 /// Asks the engine at `address` what it is.
 pub(super) async fn probe(address: &Address) -> Result<Said, ProbeError> {
     timeout(PATIENCE, async {
-        let version: super::facts::Version = get(address, "/version").await?;
-        let info = get(address, "/info").await?;
-        let podman = match version.kind() {
-            EngineKind::Podman => Some(get(address, "/v4.0.0/libpod/info").await?),
-            EngineKind::Docker => None,
+        let (headers, _) = get(address, "/_ping").await?;
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let Some(api_version) = header("api-version") else {
+            return Err(ProbeError::Answer("its answer lacks the header Api-Version".to_owned()));
         };
-        Ok(Said { version, info, podman })
+        let ping = Ping { api_version, podman_version: header("libpod-api-version") };
+        // At once: Podman takes its time for each.
+        let podman = async {
+            match ping.podman_version {
+                Some(_) => get_json(address, "/v4.0.0/libpod/info").await.map(Some),
+                None => Ok(None),
+            }
+        };
+        let (info, podman) = futures::try_join!(get_json(address, "/info"), podman)?;
+        Ok(Said { ping, info, podman })
     })
     .await
     .unwrap_or(Err(ProbeError::Silent))
 }
 
-async fn get<T: DeserializeOwned>(address: &Address, path: &str) -> Result<T, ProbeError> {
-    let answer = |error: &dyn std::error::Error| ProbeError::Answer(tidy(&error.to_string()));
+fn broken(error: &dyn std::error::Error) -> ProbeError {
+    ProbeError::Answer(tidy(&error.to_string()))
+}
+
+/// What an engine says is wrong: `{"message": "…"}`.
+fn message(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Said {
+        message: String,
+    }
+    let said = serde_json::from_slice::<Said>(body).map(|said| said.message);
+    tidy(&said.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned()))
+}
+
+pub(super) async fn get_json<T: DeserializeOwned>(address: &Address, path: &str) -> Result<T, ProbeError> {
+    let (_, body) = get(address, path).await?;
+    serde_json::from_slice(&body).map_err(|error| broken(&error))
+}
+
+async fn get(address: &Address, path: &str) -> Result<(HeaderMap, Bytes), ProbeError> {
     let stream = TokioIo::new(connect(address).await?);
     let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(stream).await.map_err(|e| answer(&e))?;
-    // Ends with the sender, at the end of this function.
-    let driver = tokio::spawn(connection);
-    let request = Request::get(path)
-        .header(header::HOST, "engine")
-        .body(Empty::<Bytes>::new())
-        .map_err(|e| answer(&e))?;
-    let response = sender.send_request(request).await.map_err(|e| answer(&e))?;
-    let status = response.status();
-    let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-    let body = body.map_err(|error| ProbeError::Answer(tidy(&error.to_string())))?.to_bytes();
-    drop(sender);
-    driver.abort();
-    if status != StatusCode::OK {
-        return Err(ProbeError::Answer(format!("{status}: {}", tidy(&String::from_utf8_lossy(&body)))));
+        hyper::client::conn::http1::handshake(stream).await.map_err(|error| broken(&error))?;
+    let request = Request::get(path).header(header::HOST, "engine").body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| broken(&error))?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(|error| broken(&error))?;
+        let (head, body) = response.into_parts();
+        let body =
+            Limited::new(body, LONGEST_ANSWER).collect().await.map_err(|error| broken(&*error))?.to_bytes();
+        match head.status {
+            StatusCode::OK => Ok((head.headers, body)),
+            status => Err(ProbeError::Status { status: status.as_u16(), text: message(&body) }),
+        }
+    };
+    // The connection moves the bytes; it ends with the answer, or with this future.
+    let mut answer = std::pin::pin!(answer);
+    tokio::select! {
+        answer = &mut answer => answer,
+        _ended = connection => answer.await,
     }
-    serde_json::from_slice(&body).map_err(|e| answer(&e))
 }
 
 async fn connect(address: &Address) -> Result<Box<dyn Connection>, ProbeError> {

@@ -35,8 +35,6 @@ pub(super) struct Circumstances {
     pub(super) no_seccomp: bool,
     /// The engine maps ids of its own onto containers (`userns-remap`).
     pub(super) remaps_users: bool,
-    /// A folder on the way to the engine's images that other users cannot pass.
-    pub(super) closed_folder: Option<String>,
     /// The address is a TCP one: whoever reaches it is root there.
     pub(super) over_tcp: bool,
 }
@@ -97,12 +95,6 @@ pub(super) fn problems(facts: &EngineFacts, around: &Circumstances) -> Vec<Probl
                 "Install runc, write into {}:\n[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nand run: {restart}",
                 conf(facts)
             ),
-        ));
-    }
-    if let Some(folder) = &around.closed_folder {
-        found.push(Problem::blocks(
-            format!("rootless Podman with runc cannot pass {folder}, on the way to its images, once the user's id is kept inside"),
-            format!("Run: chmod o+x '{folder}' (it lets others pass, not look inside), or install crun"),
         ));
     }
     if !facts.limits.all() {
@@ -252,13 +244,6 @@ mod tests {
                 "local socket",
             ),
             (EngineFacts { remote: true, ..docker }, none(), Weakens, "another machine", "this machine"),
-            (
-                good(),
-                Circumstances { closed_folder: Some("/home/ada".into()), ..none() },
-                Blocks,
-                "/home/ada",
-                "chmod o+x",
-            ),
         ];
         for (facts, around, severity, what, fix) in table {
             let found = problems(&facts, &around);

@@ -9,7 +9,7 @@ use ts_rs::TS;
 use super::{
     Address, Candidate, EngineChoice, EngineFacts, EngineKind, Problem, Severity, Tried,
     error::tidy,
-    machine::{Machine, Os, first_closed_folder},
+    machine::{Machine, Os},
     probe::{ProbeError, probe},
     problem::{Circumstances, problems},
 };
@@ -90,16 +90,10 @@ async fn look(candidate: &Candidate, machine: &Machine) -> Survey {
         Ok(said) => {
             let facts = said.facts(&candidate.address, machine, is_installed);
             let local = facts.ids != super::IdMapping::Virtual;
-            let keeps_ids =
-                facts.kind == EngineKind::Podman && facts.rootless && facts.default_runtime == "runc";
             let around = Circumstances {
                 hybrid_cgroups: local && machine.hybrid_cgroups,
                 no_seccomp: !said.info.has_option("seccomp"),
                 remaps_users: said.info.has_option("userns"),
-                closed_folder: (local && keeps_ids)
-                    .then(|| first_closed_folder(Path::new(&said.info.docker_root_dir)))
-                    .flatten()
-                    .map(|folder| folder.display().to_string()),
                 over_tcp: matches!(candidate.address, Address::Tcp(_)),
             };
             let problems = problems(&facts, &around);
