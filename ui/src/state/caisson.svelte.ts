@@ -40,6 +40,10 @@ class Caisson {
       this.#subscription = null;
       if (link.link === 'up') void this.#follow();
     });
+    // No event tells that an engine was started meanwhile.
+    window.addEventListener('focus', () => {
+      if (this.status && !this.status.engine) void this.refresh();
+    });
   }
 
   /** Asks for everything again. One look at a time; a wish that comes meanwhile makes a second one. */
