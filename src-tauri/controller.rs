@@ -32,6 +32,8 @@ use crate::{
 const FRAME: Duration = Duration::from_millis(100);
 /// How long until an owner is looked for again, at first and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// How long until an engine is looked for again: no event tells that one was started.
+const ENGINE: Duration = Duration::from_secs(10);
 
 /// What drives the tray.
 pub(crate) struct Controller<D, O> {
@@ -79,7 +81,10 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                 Ok(found) => match self.follow(found).await {
                     Ok(()) => {
                         self.stand(Way::Searching);
+                        self.show();
+                        // Whoever ended it may start another, or want it to stay ended for a moment.
                         pause = PAUSES.0;
+                        sleep(pause).await;
                         continue;
                     }
                     Err(problem) => problem,
@@ -135,6 +140,7 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                     }
                     stale = true;
                 }
+                () = sleep(ENGINE), if known && !asking && !self.glance.engine => wanted = true,
                 () = sleep_until(next_frame), if known && stale => {
                     self.show();
                     (stale, next_frame) = (false, Instant::now() + FRAME);
@@ -154,6 +160,7 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
             Ok((list, status)) => {
                 self.glance.servers = list.servers;
                 self.glance.paused = list.paused;
+                self.glance.engine = status.engine.is_some();
                 self.glance.bridge_problem = status.bridge_problem;
             }
             Err(problem) => self.glance.trouble = Some(problem.to_string()),

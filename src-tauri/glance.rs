@@ -16,6 +16,8 @@ pub(crate) struct Glance {
     pub(crate) servers: Vec<ServerView>,
     /// Whether all servers are paused.
     pub(crate) paused: bool,
+    /// Whether a container engine answers: without one nothing starts.
+    pub(crate) engine: bool,
     /// Why clients cannot connect.
     pub(crate) bridge_problem: Option<String>,
     /// Why the last wish was not fulfilled.
@@ -38,6 +40,7 @@ impl Glance {
             link: Link::Searching,
             servers: Vec::new(),
             paused: false,
+            engine: true,
             bridge_problem: None,
             trouble: None,
         }

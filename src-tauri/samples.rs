@@ -119,9 +119,11 @@ impl Session for NoSession {
 
 fn status() -> DaemonStatus {
     serde_json::from_value(serde_json::json!({
-        "version": "0.1.0", "pid": 1, "role": "daemon", "started_at": 0, "bridge": null,
-        "bridge_problem": null, "paused": false, "servers": 0, "running": 0, "sessions": 0, "engine": null,
-        "config": "/config", "data": "/data", "home_id": "0", "port": 7332,
+        "version": "0.1.0", "pid": 1, "role": "daemon", "started_at": 0, "home_id": "0",
+        "bridge": null, "bridge_problem": null, "paused": false,
+        "servers": 0, "running": 0, "sessions": 0,
+        "engine": { "kind": "Podman", "version": "5.0", "rootless": true },
+        "config": "/config", "data": "/data",
     }))
     .unwrap()
 }

@@ -121,6 +121,9 @@ fn problems(glance: &Glance) -> Vec<String> {
     }
     let mut problems = Vec::new();
     problems.extend(glance.trouble.as_deref().map(shown));
+    if !glance.engine {
+        problems.push("No container engine answers, so no server can start".into());
+    }
     problems
         .extend(glance.bridge_problem.as_deref().map(|why| shown(&format!("Clients cannot connect: {why}"))));
     for server in &glance.servers {
@@ -163,7 +166,6 @@ fn submenu(server: &ServerView, paused: bool) -> Item {
     );
     Item::Submenu {
         label: format!("{shape} {}: {words}", server.name),
-        // Always the same three, so that an open menu keeps its shape while states change.
         items: vec![
             action(Wish::Start(server.name.clone()), "Start".into(), can_start),
             action(Wish::Stop(server.name.clone()), "Stop".into(), can_stop),

@@ -1,6 +1,7 @@
 //! The tray of the system: shows what [`crate::tray`] says.
 
 use std::{
+    mem::discriminant,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -47,13 +48,14 @@ pub(crate) struct SystemTray {
 struct Shown {
     icon: TrayIcon,
     tray: Tray,
+    menu: Menu<Wry>,
     lines: Vec<Line>,
 }
 
 /// A line of the system's menu, kept to change it in place: a menu that is rebuilt closes under the pointer.
 enum Line {
     Words(MenuItem<Wry>),
-    Submenu(Submenu<Wry>, Vec<Line>),
+    Submenu(Submenu<Wry>),
     Rule(PredefinedMenuItem<Wry>),
 }
 
@@ -95,7 +97,7 @@ impl SystemTray {
                 }
             })
             .build(app)?;
-        Ok(Self { app: app.clone(), shown: Arc::new(Mutex::new(Shown { icon, tray, lines })) })
+        Ok(Self { app: app.clone(), shown: Arc::new(Mutex::new(Shown { icon, tray, menu, lines })) })
     }
 }
 
@@ -123,48 +125,46 @@ impl Shown {
             self.icon.set_tooltip(Some(&tray.title))?;
         }
         if same_shape(&self.tray.menu, &tray.menu) {
-            update(&self.lines, &self.tray.menu, &tray.menu)?;
+            self.update(app, &tray.menu)?;
         } else {
             let (menu, lines) = build(app, &tray.menu)?;
-            self.icon.set_menu(Some(menu))?;
-            self.lines = lines;
+            self.icon.set_menu(Some(menu.clone()))?;
+            (self.menu, self.lines) = (menu, lines);
         }
         self.tray = tray;
         Ok(())
     }
+
+    fn update(&mut self, app: &AppHandle, items: &[Item]) -> tauri::Result<()> {
+        let pairs = self.lines.iter_mut().zip(&self.tray.menu).zip(items).enumerate();
+        for (position, ((kept, _), item)) in pairs.filter(|(_, ((_, old), new))| old != new) {
+            match (&*kept, item) {
+                (Line::Words(kept), Item::Line(words)) => kept.set_text(plain(words))?,
+                (Line::Words(kept), Item::Action { label, enabled, .. }) => {
+                    kept.set_text(plain(label))?;
+                    kept.set_enabled(*enabled)?;
+                }
+                // Not `set_text`: for a submenu it changes nothing on GTK (muda 0.20).
+                (Line::Submenu(old), Item::Submenu { .. }) => {
+                    let new = line(app, item)?;
+                    self.menu.remove(old)?;
+                    self.menu.insert(new.item(), position)?;
+                    *kept = new;
+                }
+                (Line::Words(_) | Line::Submenu(_) | Line::Rule(_), _) => {}
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Whether the menus differ in words alone.
+/// Whether the menus have the same lines, with other words.
 fn same_shape(old: &[Item], new: &[Item]) -> bool {
     old.len() == new.len()
         && old.iter().zip(new).all(|pair| match pair {
-            (Item::Line(_), Item::Line(_)) | (Item::Rule, Item::Rule) => true,
             (Item::Action { wish: old, .. }, Item::Action { wish: new, .. }) => old == new,
-            (Item::Submenu { items: old, .. }, Item::Submenu { items: new, .. }) => same_shape(old, new),
-            _ => false,
+            (old, new) => discriminant(old) == discriminant(new),
         })
-}
-
-fn update(lines: &[Line], old: &[Item], new: &[Item]) -> tauri::Result<()> {
-    for ((line, old), new) in lines.iter().zip(old).zip(new).filter(|((_, old), new)| old != new) {
-        match (line, old, new) {
-            (Line::Words(line), _, Item::Line(words)) => line.set_text(plain(words))?,
-            (Line::Words(line), _, Item::Action { label, enabled, .. }) => {
-                line.set_text(plain(label))?;
-                line.set_enabled(*enabled)?;
-            }
-            (
-                Line::Submenu(menu, lines),
-                Item::Submenu { items: old, .. },
-                Item::Submenu { label, items: new },
-            ) => {
-                menu.set_text(plain(label))?;
-                update(lines, old, new)?;
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 fn build(app: &AppHandle, items: &[Item]) -> tauri::Result<(Menu<Wry>, Vec<Line>)> {
@@ -187,7 +187,7 @@ fn line(app: &AppHandle, item: &Item) -> tauri::Result<Line> {
                 true,
                 &lines.iter().map(Line::item).collect::<Vec<_>>(),
             )?;
-            Line::Submenu(menu, lines)
+            Line::Submenu(menu)
         }
         Item::Rule => Line::Rule(PredefinedMenuItem::separator(app)?),
     })
@@ -197,7 +197,7 @@ impl Line {
     fn item(&self) -> &dyn IsMenuItem<Wry> {
         match self {
             Self::Words(line) => line,
-            Self::Submenu(menu, _) => menu,
+            Self::Submenu(menu) => menu,
             Self::Rule(rule) => rule,
         }
     }

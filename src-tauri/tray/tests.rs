@@ -74,6 +74,11 @@ fn each_state_has_a_mark_of_its_own() {
             vec!["No server running (1 installed)", "Cannot start a: no engine"],
         ),
         (
+            Glance { engine: false, ..up(stopped()) },
+            Mark::Attention,
+            vec!["No server running (1 installed)", "No container engine answers, so no server can start"],
+        ),
+        (
             Glance { link: Link::Down { problem }, ..Glance::searching() },
             Mark::Absent,
             vec!["Caisson is not running", "the folder cannot be written", "free some room"],
