@@ -13,10 +13,10 @@ const SOON: Duration = Duration::from_secs(30);
 
 on_engines!([podman]
     the_tray_shows_and_steers_the_servers_of_a_daemon,
-    where_no_daemon_runs_the_application_is_one,
+    where_no_daemon_runs_the_application_takes_its_place,
     a_second_start_raises_the_window,
     the_window_installs_starts_stops_and_removes,
-    the_window_says_what_is_wrong,
+    the_window_says_what_is_wrong_and_obeys_no_text,
 );
 
 fn the_tray_shows_and_steers_the_servers_of_a_daemon(home: &Home) {
@@ -40,7 +40,7 @@ fn the_tray_shows_and_steers_the_servers_of_a_daemon(home: &Home) {
     assert_eq!(state(home), "running");
     desktop.press(1266, 15);
     std::thread::sleep(Duration::from_millis(700));
-    desktop.picture("tray");
+    desktop.picture(Desktop::TRAY, "tray");
 
     tray.choose(&["Pause all servers"]);
     tray.says("Resume all servers");
@@ -63,16 +63,21 @@ fn the_tray_shows_and_steers_the_servers_of_a_daemon(home: &Home) {
     assert_eq!(home.daemon_pid(), daemon, "the daemon stays");
 }
 
-fn where_no_daemon_runs_the_application_is_one(home: &Home) {
+fn where_no_daemon_runs_the_application_takes_its_place(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
     let id = home.id();
-    home.caisson(&["daemon", "--stop"]).ok();
     let desktop = Desktop::new(false);
     let mut app = Running::start(desktop.app(home, &["--hidden"]));
     let tray = desktop.tray();
     tray.says("○ example: stopped");
-    let status = home.caisson(&["daemon", "--status", "--json"]).json();
-    assert_eq!((status["role"].as_str(), status["pid"].as_u64()), (Some("desktop"), Some(app.pid().into())));
+    home.caisson(&["daemon", "--stop"]).ok();
+    let owner = || {
+        let status = home.caisson(&["daemon", "--status", "--json"]);
+        status.status.success().then(|| status.json())
+    };
+    eventually(SOON, "the application owns the servers", || {
+        owner().is_some_and(|owner| owner["role"] == "desktop" && owner["pid"] == app.pid())
+    });
 
     // The command line and the bridge work as with a daemon.
     assert!(home.call_text("example", "greet", &serde_json::json!({ "name": "tray" })).contains("tray"));
@@ -101,12 +106,12 @@ fn the_window_installs_starts_stops_and_removes(home: &Home) {
     let desktop = Desktop::new(false);
     let window = Window::open(&desktop, home);
     window.says("No servers yet");
-    desktop.picture("window-empty");
+    desktop.picture(Desktop::WINDOW, "window-empty");
     window.button("Install the example server").click();
     window.button("Start example").click();
     window.says("Running");
     assert_eq!(state(home), "running");
-    desktop.picture("window-running");
+    desktop.picture(Desktop::WINDOW, "window-running");
 
     // Nothing is installed before its plan was seen.
     window.button("Install…").click();
@@ -114,7 +119,7 @@ fn the_window_installs_starts_stops_and_removes(home: &Home) {
     window.element("//input[@id='install-name']").type_in("second");
     window.button("Review").click();
     window.says("Install with these permissions");
-    desktop.picture("window-review");
+    desktop.picture(Desktop::WINDOW, "window-review");
     assert_eq!(home.caisson(&["list", "--json"]).json()["servers"].as_array().map(Vec::len), Some(1));
     window.button("Install with these permissions").click();
     window.button("Start second");
@@ -125,7 +130,7 @@ fn the_window_installs_starts_stops_and_removes(home: &Home) {
 
     window.button("Remove example").click();
     assert!(window.button("Keep it").has_focus(), "the safe answer has the focus");
-    desktop.picture("window-remove");
+    desktop.picture(Desktop::WINDOW, "window-remove");
     window.button("Keep it").click();
     window.button("Remove example").click();
     window.button("Remove").click();
@@ -137,7 +142,10 @@ fn the_window_installs_starts_stops_and_removes(home: &Home) {
     assert_eq!(window.run("return document.querySelectorAll('script:not([src]), [style]').length"), 0);
 }
 
-fn the_window_says_what_is_wrong(home: &Home) {
+fn the_window_says_what_is_wrong_and_obeys_no_text(home: &Home) {
+    let servers = home.path().join("config/servers");
+    fs::create_dir_all(&servers).unwrap();
+    fs::write(servers.join("hostile.toml"), "\"<img src=x onerror=alert(1)>\\u202E\" = 1\n").unwrap();
     let settings = home.path().join("config/settings.toml");
     let text = fs::read_to_string(&settings).unwrap();
     let dead = text.replace(&home.socket().display().to_string(), "/nonexistent/podman.sock");
@@ -145,9 +153,15 @@ fn the_window_says_what_is_wrong(home: &Home) {
     let desktop = Desktop::new(true);
     let window = Window::open(&desktop, home);
     window.says("No container engine answers");
-    window.button("Install the example server").click();
-    window.element("//*[@role='alert']");
-    desktop.picture("window-no-engine");
+    window.says("Its file is broken");
+    window.says("<img src=x onerror=alert(1)>");
+    assert_eq!(window.run("return document.images.length"), 0);
+    assert!(!window.text().contains('\u{202e}'));
+    desktop.picture(Desktop::WINDOW, "window-problems");
+    window.button("Install…").click();
+    window.element("//input[@id='install-source']").type_in("example");
+    window.button("Review").click();
+    window.element("//dialog//*[@role='alert']");
 }
 
 /// Whether the tray shows this icon.

@@ -80,6 +80,11 @@ impl Running {
 }
 
 impl Desktop {
+    /// Where a new window of the application stands.
+    pub const WINDOW: &str = "900x620+190+90";
+    /// Where the tray and its menu stand.
+    pub const TRAY: &str = "480x200+800+0";
+
     /// A desktop with a light or a dark theme.
     ///
     /// # Panics
@@ -143,11 +148,16 @@ impl Desktop {
         assert!(press.status().expect("xdotool runs").success());
     }
 
-    /// A picture of the whole screen, where `CAISSON_TEST_PICTURES` names a folder for it.
-    pub fn picture(&self, name: &str) {
+    /// A picture of a part of the screen (`WIDTHxHEIGHT+X+Y`), where `CAISSON_TEST_PICTURES` names a folder
+    /// for it.
+    pub fn picture(&self, part: &str, name: &str) {
         if let Some(folder) = std::env::var_os("CAISSON_TEST_PICTURES") {
+            // Drawing without a graphics card lags behind the page.
+            std::thread::sleep(Duration::from_secs(1));
             let mut import = Command::new("/usr/bin/import");
-            import.args(["-window", "root"]).arg(PathBuf::from(folder).join(name).with_extension("png"));
+            import
+                .args(["-window", "root", "-crop", part, "+repage"])
+                .arg(PathBuf::from(folder).join(name).with_extension("png"));
             self.on_it(&mut import);
             assert!(import.status().expect("ImageMagick is installed").success());
         }

@@ -1,13 +1,17 @@
 //! The tray, as a panel sees it: `org.kde.StatusNotifierItem` and `com.canonical.dbusmenu`.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
-
-use zbus::{
-    blocking::{Connection, Proxy},
-    zvariant::{OwnedObjectPath, OwnedValue, Structure, Value},
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
-use crate::home::eventually;
+use zbus::{
+    blocking::{Connection, Proxy, proxy::Builder},
+    proxy::CacheProperties,
+    zvariant::{OwnedObjectPath, OwnedValue, Structure, Value},
+};
 
 /// So long a menu may take to say what is expected.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,20 +40,32 @@ pub struct MenuItem {
 /// The items that are registered with the panel, as it names them.
 pub(super) fn items(connection: &Connection) -> zbus::Result<Vec<String>> {
     let name = "org.kde.StatusNotifierWatcher";
-    let watcher = Proxy::new(connection, name, "/StatusNotifierWatcher", name)?;
-    watcher.get_property("RegisteredStatusNotifierItems")
+    proxy(connection, name, "/StatusNotifierWatcher", name)?.get_property("RegisteredStatusNotifierItems")
 }
 
-impl<'a> TrayItem<'a> {
+/// Asks anew each time: items tell of changes by signals of their own.
+fn proxy<'a>(
+    connection: &Connection,
+    service: &str,
+    path: &str,
+    interface: &'a str,
+) -> zbus::Result<Proxy<'a>> {
+    Builder::new(connection)
+        .destination(service.to_owned())?
+        .path(path.to_owned())?
+        .interface(interface)?
+        .cache_properties(CacheProperties::No)
+        .build()
+}
+
+impl TrayItem<'_> {
     /// The item that the panel names so: a bus name and a path in one.
     pub(super) fn new(connection: &Connection, name: &str) -> Self {
         let (service, path) = name.split_at(name.find('/').expect("a bus name, then a path"));
-        let proxy = |path: String, interface: &'static str| {
-            Proxy::new_owned(connection.clone(), service.to_owned(), path, interface).expect("a proxy")
-        };
-        let item = proxy(path.to_owned(), "org.kde.StatusNotifierItem");
+        let item = proxy(connection, service, path, "org.kde.StatusNotifierItem").expect("an item");
         let menu: OwnedObjectPath = item.get_property("Menu").expect("an item has a menu");
-        Self { menu: proxy(menu.to_string(), "com.canonical.dbusmenu"), item }
+        let menu = proxy(connection, service, &menu, "com.canonical.dbusmenu").expect("a menu");
+        Self { item, menu }
     }
 
     /// The file of its icon.
@@ -78,7 +94,11 @@ impl<'a> TrayItem<'a> {
     /// When it does not.
     #[track_caller]
     pub fn says(&self, words: &str) {
-        eventually(PATIENCE, &format!("the menu says {words:?}"), || self.text().contains(words));
+        let start = Instant::now();
+        while !self.text().contains(words) {
+            assert!(start.elapsed() < PATIENCE, "the menu does not say {words:?}:\n{}", self.text());
+            sleep(Duration::from_millis(100));
+        }
     }
 
     /// Chooses an entry by its words, through submenus.
