@@ -34,7 +34,7 @@ pub(crate) fn run(surroundings: Surroundings) -> Result<(), StartError> {
         .invoke_handler(tauri::generate_handler![commands::control, commands::cancel, commands::watch_link])
         .on_window_event(window::on_event)
         .setup(move |app| Ok(set_up(app.handle(), surroundings)?))
-        .build(tauri::generate_context!())?
+        .build(context())?
         .run(|_, event| {
             // Without a window the tray is still there: only `exit` ends the application.
             if let RunEvent::ExitRequested { code: None, api, .. } = event {
@@ -42,6 +42,12 @@ pub(crate) fn run(surroundings: Surroundings) -> Result<(), StartError> {
             }
         });
     Ok(())
+}
+
+/// What is bound into this program: the window, its policy, its permissions.
+#[expect(clippy::disallowed_methods, reason = "Tauri's own code, where what was bound cannot be read")]
+fn context() -> tauri::Context {
+    tauri::generate_context!()
 }
 
 /// A second start raises the window of the first; with another `CAISSON_HOME` it is another application.
@@ -71,7 +77,9 @@ fn set_up(app: &AppHandle, surroundings: Surroundings) -> tauri::Result<()> {
             Wish::Open => window::open(app),
             Wish::Quit => stop.cancel(),
             // The controller is gone only when the application ends.
-            wish => drop(wish_to.send(wish)),
+            Wish::Start(_) | Wish::Stop(_) | Wish::Restart(_) | Wish::PauseAll | Wish::ResumeAll => {
+                drop(wish_to.send(wish));
+            }
         }
     })?;
     if !surroundings.hidden {

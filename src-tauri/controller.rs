@@ -48,7 +48,7 @@ pub(crate) struct Controller<D, O> {
 /// What a task of the controller's came to.
 enum Outcome {
     /// Everything was asked for.
-    Known(Result<(ServerList, DaemonStatus), ApiError>),
+    Known(Box<Result<(ServerList, DaemonStatus), ApiError>>),
     /// A wish was fulfilled, or why not.
     Wished(Result<(), String>),
 }
@@ -130,7 +130,7 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                     match done {
                         Ok(Outcome::Known(answer)) => {
                             (asking, known) = (false, true);
-                            self.know(answer);
+                            self.know(*answer);
                         }
                         Ok(Outcome::Wished(outcome)) => self.glance.trouble = outcome.err(),
                         Err(fault) => {
@@ -178,9 +178,8 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
 }
 
 async fn everything(client: ControlClient) -> Outcome {
-    Outcome::Known(
-        async { Ok((client.call(&ListServers {}).await?, client.call(&GetStatus {}).await?)) }.await,
-    )
+    let answer = async { Ok((client.call(&ListServers {}).await?, client.call(&GetStatus {}).await?)) };
+    Outcome::Known(Box::new(answer.await))
 }
 
 async fn fulfil(client: ControlClient, wish: Wish) -> Outcome {
