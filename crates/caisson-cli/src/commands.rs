@@ -58,16 +58,24 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
     }
 }
 
-/// Runs a command that only talks to the daemon: one thread is enough.
+/// Runs a command that only talks to the daemon: one thread is enough. Ctrl-C ends it.
 fn client<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime
-        .map_err(|error| Failure::new(exit::FAILURE, "Caisson could not start").why(error.to_string()))?;
-    runtime.block_on(async {
+    alone(async {
         tokio::select! {
             outcome = command => outcome,
             // Dropping the command ends its connection, which cancels what it asked for.
             _ = tokio::signal::ctrl_c() => Err(Failure::new(exit::INTERRUPTED, "interrupted")),
         }
     })
+}
+
+/// Runs on one thread, and leaves signals to do what they do.
+fn alone<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime
+        .map_err(|error| Failure::new(exit::FAILURE, "Caisson could not start").why(error.to_string()))?;
+    let outcome = runtime.block_on(work);
+    // A thread may still wait for somebody to type; nobody waits for it.
+    runtime.shutdown_background();
+    outcome
 }

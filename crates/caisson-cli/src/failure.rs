@@ -13,6 +13,8 @@ use crate::{
 pub(crate) struct Failure {
     pub(crate) error: ApiError,
     pub(crate) exit: u8,
+    /// There is nothing to tell, and nobody to tell it to.
+    quiet: bool,
 }
 
 impl Failure {
@@ -25,7 +27,7 @@ impl Failure {
             exit::INTERRUPTED => ErrorCode::Cancelled,
             _ => ErrorCode::Internal,
         };
-        Self { error: ApiError::new(code, what), exit }
+        Self { error: ApiError::new(code, what), exit, quiet: false }
     }
 
     pub(crate) fn usage(what: impl Into<String>) -> Self {
@@ -44,6 +46,9 @@ impl Failure {
 
     /// Prints to standard error: three lines for people, one JSON object with `--json`.
     pub(crate) fn print(&self, screen: &Screen) {
+        if self.quiet {
+            return;
+        }
         // An error that cannot be printed has nobody to tell it to.
         drop(self.write(screen, &mut io::stderr().lock()));
     }
@@ -80,14 +85,19 @@ impl Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Self {
-        Self { exit: exit::code(error.code), error }
+        Self { exit: exit::code(error.code), error, quiet: false }
     }
 }
 
 /// A pipe that nobody reads ends a command quietly; anything else on the way out is a failure.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(exit::FAILURE, "standard output could not be written").why(error.to_string())
+        let failure = Self::new(exit::FAILURE, "standard output could not be written").why(error.to_string());
+        // As `caisson list | head -1` does.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { exit: exit::OK, quiet: true, ..failure };
+        }
+        failure
     }
 }
 

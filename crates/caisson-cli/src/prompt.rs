@@ -15,22 +15,38 @@ pub(crate) fn possible() -> bool {
 }
 
 /// Asks for yes or no. Only `y` and `yes` are yes.
-pub(crate) fn confirm(question: &str) -> Result<bool, Failure> {
+pub(crate) async fn confirm(question: &str) -> Result<bool, Failure> {
     ask(&format!("{question} [y/N] "))?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(unreadable)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    aside(|| {
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map_err(unreadable)?;
+        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    })
+    .await
 }
 
 /// Reads a secret: from the terminal without echo, else all of standard input but one final line end.
-pub(crate) fn secret(question: &str) -> Result<SecretBytes, Failure> {
+pub(crate) async fn secret(question: &str) -> Result<SecretBytes, Failure> {
     if io::stdin().is_terminal() {
         ask(question)?;
         return hidden_line();
     }
-    let mut bytes = Vec::with_capacity(4096);
-    io::stdin().lock().take(LARGEST_SECRET + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    checked(bytes)
+    aside(|| {
+        let mut bytes = Vec::with_capacity(4096);
+        io::stdin().lock().take(LARGEST_SECRET + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        checked(bytes)
+    })
+    .await
+}
+
+/// Reads on a thread of its own, so that Ctrl-C is heard meanwhile.
+pub(crate) async fn aside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|error| {
+        Failure::new(exit::FAILURE, "standard input could not be read").why(error.to_string())
+    })?
 }
 
 fn checked(mut bytes: Vec<u8>) -> Result<SecretBytes, Failure> {

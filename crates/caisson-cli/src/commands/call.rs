@@ -7,7 +7,7 @@ use super::Outcome;
 use crate::{
     exit,
     failure::Failure,
-    reach,
+    prompt, reach,
     show::{Screen, escape},
 };
 
@@ -35,7 +35,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
-    let arguments = arguments(args.arguments.as_deref())?;
+    let text = args.arguments;
+    let arguments = prompt::aside(move || arguments(text.as_deref())).await?;
     let reply = reach::call(&CallTool { server: args.server, tool: args.tool, arguments }).await?;
     if screen.json {
         screen.json(&reply.result)?;

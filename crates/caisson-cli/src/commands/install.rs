@@ -171,7 +171,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
     progress.end(prepared.is_ok());
     let prepared = prepared?;
     review(&prepared, yes, screen)?;
-    if !yes && !prompt::confirm(&format!("Install {} under this plan?", prepared.name))? {
+    if !yes && !prompt::confirm(&format!("Install {} under this plan?", prepared.name)).await? {
         client.call(&DiscardInstall { ticket: prepared.ticket }).await?;
         return Err(Failure::new(exit::REFUSED, "nothing was installed").why("you refused the plan"));
     }
@@ -187,7 +187,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
             screen.note(format!("Before it starts: caisson secret set {} {name}", server.name));
             continue;
         }
-        let value = prompt::secret(&format!("Value of {name} (empty: later): "))?;
+        let value = prompt::secret(&format!("Value of {name} (empty: later): ")).await?;
         if !value.expose().is_empty() {
             client.call(&SetSecret { server: server.name.clone(), name, value }).await?;
         }

@@ -36,7 +36,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
                 .fix("add --yes to remove it without a question"));
         }
         let with = if keep_state { "its secrets" } else { "its secrets and what it stored" };
-        if !prompt::confirm(&format!("Remove {server} with {with}?"))? {
+        if !prompt::confirm(&format!("Remove {server} with {with}?")).await? {
             return Err(Failure::new(exit::REFUSED, "nothing was removed").why("you said no"));
         }
     }

@@ -95,7 +95,7 @@ async fn set(args: Set, screen: &Screen) -> Outcome {
             .why("arguments stand in the shell's history and in every list of processes")
             .fix(format!("run `caisson secret set {server} {name}` and type it, or pipe it in; and replace the one you just typed")));
     }
-    let value = prompt::secret(&format!("Value of {name} for {server}: "))?;
+    let value = prompt::secret(&format!("Value of {name} for {server}: ")).await?;
     if value.expose().is_empty() {
         return Err(Failure::usage("the secret is empty").fix("type it, or pipe it in"));
     }

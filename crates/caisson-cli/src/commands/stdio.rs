@@ -15,7 +15,7 @@ use caisson_core::{
 };
 use serde_json::json;
 
-use super::{Outcome, client};
+use super::{Outcome, alone};
 use crate::{exit, failure::Failure, reach, show::Screen, surroundings};
 
 /// The longest first message that is read to answer it with an error.
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 
 #[cfg(unix)]
 pub(crate) fn run(args: &Args, _: &Screen) -> Outcome {
-    let session = client(async {
+    let session = alone(async {
         open(args).await?.into_blocking().map_err(|error| {
             Failure::new(exit::FAILURE, "the session could not be relayed").why(error.to_string())
         })
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &Args, _: &Screen) -> Outcome {
 
 #[cfg(not(unix))]
 pub(crate) fn run(args: &Args, _: &Screen) -> Outcome {
-    client(async {
+    alone(async {
         let stream = open(args).await.map_err(answered)?;
         relay::run(stream).await
     })
