@@ -52,7 +52,8 @@ pub(crate) async fn connected<T>(
         Err(error) if nobody_there(&error) => {}
         Err(error) => return Err(refused(paths, &error)),
     }
-    let mut daemon = Some(start(paths)?);
+    let (daemon, log_began) = start(paths)?;
+    let mut daemon = Some(daemon);
     let mut deadline = Instant::now() + PATIENCE;
     let mut ended = None;
     loop {
@@ -74,7 +75,7 @@ pub(crate) async fn connected<T>(
                 |status| format!("it ended with {status}"),
             );
             return Err(Failure::new(exit::DAEMON, "the Caisson daemon could not be started")
-                .why(format!("{how}. Its last words:\n{}", last_words(paths)))
+                .why(format!("{how}. Its last words:\n{}", last_words(paths, log_began)))
                 .fix(format!(
                     "`caisson daemon` runs it here and shows what is wrong; its log is {}",
                     paths.daemon_log().display()
@@ -93,8 +94,8 @@ fn refused(paths: &Paths, error: &io::Error) -> Failure {
         .fix("check that this socket belongs to you, or stop the process that holds it")
 }
 
-/// Starts `caisson daemon` in the background; it writes to a log.
-fn start(paths: &Paths) -> Result<Child, Failure> {
+/// Starts `caisson daemon` in the background; it writes to a log, from the place that is returned.
+fn start(paths: &Paths) -> Result<(Child, u64), Failure> {
     let failed = |error: io::Error| {
         Failure::new(exit::DAEMON, "the Caisson daemon could not be started").why(error.to_string())
     };
@@ -102,6 +103,7 @@ fn start(paths: &Paths) -> Result<Child, Failure> {
     let log = log_file(paths).map_err(|error| {
         failed(error).fix(format!("make {} writable, or set CAISSON_HOME", paths.data.display()))
     })?;
+    let began = log.metadata().map_err(failed)?.len();
     let err = log.try_clone().map_err(failed)?;
     let mut command = Command::new(program);
     command.args(["daemon", "--background"]).stdin(Stdio::null()).stdout(log).stderr(err);
@@ -114,7 +116,7 @@ fn start(paths: &Paths) -> Result<Child, Failure> {
         const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
     }
-    command.spawn().map_err(failed)
+    Ok((command.spawn().map_err(failed)?, began))
 }
 
 fn log_file(paths: &Paths) -> io::Result<File> {
@@ -144,12 +146,12 @@ fn private_folder(folder: &std::path::Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-/// The end of the daemon's log.
-fn last_words(paths: &Paths) -> String {
+/// The end of what a daemon wrote to its log since it began.
+fn last_words(paths: &Paths, began: u64) -> String {
     let read = || -> io::Result<String> {
         let mut file = File::open(paths.daemon_log())?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL).max(began)))?;
         let mut bytes = Vec::new();
         file.take(TAIL).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())

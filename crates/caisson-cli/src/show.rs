@@ -40,7 +40,8 @@ impl Screen {
             json,
             width: width(&out),
             color: wanted && out.is_terminal(),
-            err_width: width(&err),
+            // A log's reader wraps for itself.
+            err_width: if err.is_terminal() { width(&err) } else { usize::MAX },
             err_color: wanted && err.is_terminal(),
             err_terminal: err.is_terminal(),
         }

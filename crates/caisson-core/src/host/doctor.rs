@@ -129,8 +129,17 @@ fn engines(surveys: &[Survey]) -> Vec<Check> {
             (Outcome::PermissionDenied, _) => (bad, "this user may not open it".into()),
             (Outcome::Failed { why }, _) => (bad, why.clone()),
         };
-        checks.push(check("Engine", &name, status, found));
-        for problem in &survey.problems {
+        let mut entry = check("Engine", &name, status, found);
+        let mut problems = survey.problems.as_slice();
+        // Of one that does not answer, the first problem says the same again; only its fix is news.
+        if survey.outcome != Outcome::Found
+            && let [first, rest @ ..] = problems
+        {
+            entry = entry.fix(&first.fix);
+            problems = rest;
+        }
+        checks.push(entry);
+        for problem in problems {
             let status = match problem.severity {
                 Severity::Weakens if survey.chosen || !any => CheckStatus::Warning,
                 Severity::Weakens => CheckStatus::Info,
