@@ -236,7 +236,10 @@ impl Supervisor {
         let settings = self.settings();
         let jitter = f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX);
         let at = Circumstances { now: Instant::now(), settings: &settings, jitter };
-        for effect in life::step(&mut self.life, event, &at) {
+        let effects = life::step(&mut self.life, event, &at);
+        // First: who is answered by an effect and looks then, sees what it was told.
+        self.publish();
+        for effect in effects {
             match effect {
                 Effect::Start => self.start(),
                 Effect::Stop => match self.link.take() {
@@ -252,7 +255,6 @@ impl Supervisor {
                 drop(reply.send(Ok(())));
             }
         }
-        self.publish();
     }
 
     fn start(&mut self) {

@@ -509,7 +509,7 @@ export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in
  */
 export type LifeSettings = {
 /**
- * Without a session for so long, it is stopped.
+ * Without a session for so long, it is stopped; 0 means never.
  */
 idle_stop: number,
 /**
