@@ -59,7 +59,7 @@ fn turns_away(home: &Home) {
 
     assert_eq!(door.knock(&door.authority, &[auth], INITIALIZE).0, 200);
     for (host, headers, status) in [
-        ("evil.example.com", vec![auth], 403),
+        ("evil.example.com", vec![auth], 421),
         (door.authority.as_str(), vec![auth, ("Origin", "https://evil.example.com")], 403),
         (door.authority.as_str(), vec![auth, ("Origin", "null")], 403),
         (door.authority.as_str(), vec![], 401),

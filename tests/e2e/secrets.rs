@@ -22,8 +22,8 @@ fn reach_the_server_alone(home: &Home) {
     home.caisson_with(&["secret", "set", "example", "API_KEY"], SECRET.as_bytes()).ok();
     home.caisson_with(&["secret", "set", "example", "AS_FILE"], SECRET.as_bytes()).ok();
     let around = home.call("example", "look_around", &json!({}))["structuredContent"].clone();
-    assert!(around["environment"].to_string().contains("API_KEY"), "{around}");
-    assert!(around["secret_files"].to_string().contains("AS_FILE"), "{around}");
+    assert!(around["variables"].to_string().contains("API_KEY"), "{around}");
+    assert!(around["secrets"].to_string().contains("AS_FILE"), "{around}");
 
     let [container] = &home.containers()[..] else { panic!("not one container") };
     let inspected = home.engine_cli(&["inspect", container]);

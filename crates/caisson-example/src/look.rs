@@ -35,8 +35,10 @@ pub(crate) struct Surroundings {
     memory: Option<u64>,
     /// The most processes, as far as can be seen.
     processes: Option<u64>,
-    /// The control group it sees itself in.
-    cgroup: String,
+    /// The names of the files in `/run/secrets`. Their content is never told.
+    secrets: Vec<String>,
+    /// The kernel it runs on: the host's own, or one between, such as gVisor's.
+    kernel: String,
     /// How many processes it sees.
     visible_processes: usize,
 }
@@ -61,7 +63,8 @@ impl Surroundings {
             variables,
             memory: limit(MEMORY),
             processes: limit(PROCESSES),
-            cgroup: fs::read_to_string("/proc/self/cgroup").unwrap_or_default().trim().to_owned(),
+            secrets: secrets(),
+            kernel: fs::read_to_string("/proc/version").unwrap_or_default().trim().to_owned(),
             visible_processes: visible_processes(),
         }
     }
@@ -80,11 +83,19 @@ impl fmt::Display for Surroundings {
         writeln!(f, "network interfaces:  {}", list(&self.interfaces))?;
         writeln!(f, "root writable:       {}", known(Some(self.root_writable)))?;
         writeln!(f, "variables:           {}", list(&self.variables))?;
+        writeln!(f, "files of secrets:    {}", list(&self.secrets))?;
         writeln!(f, "memory, in bytes:    {}", most(self.memory))?;
         writeln!(f, "processes, at most:  {}", most(self.processes))?;
         writeln!(f, "processes, visible:  {}", self.visible_processes)?;
-        write!(f, "control group:       {}", self.cgroup.replace('\n', " "))
+        write!(f, "kernel:              {}", self.kernel)
     }
+}
+
+fn secrets() -> Vec<String> {
+    let files = fs::read_dir("/run/secrets").into_iter().flatten().flatten();
+    let mut names: Vec<_> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 /// A mask without its leading zeros.
