@@ -45,8 +45,9 @@ fn connect_and_disconnect(home: &Home) {
 /// What stands in the file is what a client uses: Cursor's URL and header, Claude Desktop's command.
 fn entries_work(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
-    home.caisson(&["connect", "cursor", "example"]).ok();
+    assert!(home.caisson(&["connect", "cursor", "example"]).err.contains("not found"));
     let file = user_file(home, ".cursor/mcp.json");
+    home.caisson(&["connect", "cursor", "example"]).ok();
     let written: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let entry = &written["mcpServers"]["example"];
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o077, 0, "others can read a token");
@@ -61,8 +62,8 @@ fn entries_work(home: &Home) {
     home.caisson(&["disconnect", "cursor"]).ok();
     assert!(!caisson_tests::clients::inspector(&access, &["--method", "tools/list"]).status.success());
 
-    home.caisson(&["connect", "claude-desktop", "example"]).ok();
     let file = user_file(home, ".config/Claude/claude_desktop_config.json");
+    home.caisson(&["connect", "claude-desktop", "example"]).ok();
     let written: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     let entry = &written["mcpServers"]["example"];
     let args: Vec<&str> = entry["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();

@@ -74,7 +74,7 @@ on_call() {
     case $line in
     *memory*) answer=$(head -c 256m /dev/zero | tail -c 256m | wc -c) ;;
     *forks*) i=0; while [ $i -lt 200 ] && (sleep 20 &) 2>/dev/null; do i=$((i+1)); done; answer=$i ;;
-    *disk*) answer=$(dd if=/dev/zero of=/tmp/x bs=1m count=200 2>/dev/null; ls -l /tmp/x | awk '{print $5}') ;;
+    *disk*) answer=$(dd if=/dev/zero of=/tmp/x bs=1M count=200 2>/dev/null; ls -l /tmp/x | awk '{print $5}') ;;
     *status*) answer=$(grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status | tr '\n\t' '  ') ;;
     esac
 }

@@ -12,7 +12,8 @@ pub(crate) fn folder(text: &str) -> Result<FolderGrant, String> {
         (None, None) => (text, false),
     };
     // A drive letter's colon (`C:/…`) separates nothing.
-    let split = rest.rfind(":/").filter(|at| *at > 1);
+    let drive = rest.starts_with(|c: char| c.is_ascii_alphabetic());
+    let split = rest.rfind(":/").filter(|at| *at != 1 || !drive);
     let (host, inside) = match split {
         Some(at) => (&rest[..at], Some(PathBuf::from(&rest[at + 1..]))),
         None => (rest, None),
@@ -120,6 +121,7 @@ mod tests {
         assert_eq!(folder("/data:/workspace/in"), grant("/data", "/workspace/in", false));
         assert_eq!(folder("/data:/workspace/in:rw"), grant("/data", "/workspace/in", true));
         assert_eq!(folder("/data:/in:ro"), grant("/data", "/in", false));
+        assert_eq!(folder("/:/in"), grant("/", "/in", false));
         assert_eq!(folder("/with:colon/x"), grant("/with:colon/x", "/with:colon/x", false));
         assert!(folder("here").unwrap().host.is_absolute());
         assert!(folder("").is_err() && folder(":rw").is_err());

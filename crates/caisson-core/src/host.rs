@@ -137,9 +137,14 @@ impl Host {
             EngineSetting::Docker => EngineChoice::Docker,
             EngineSetting::Address(address) => EngineChoice::Address(address.clone()),
         };
+        // Whoever may speak to an engine is its master; the usual sockets are known to `Folders`.
+        let chosen = if let EngineChoice::Address(address) = &choice { Some(address.as_str()) } else { None };
+        let named = [engine.docker_host.as_deref(), engine.container_host.as_deref(), chosen];
+        let sockets = named.into_iter().flatten().filter_map(|address| address.strip_prefix("unix://"));
+        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket].into_iter().cloned();
+        let places =
+            Places { home: paths.home.clone(), own: own.chain(sockets.map(PathBuf::from)).collect() };
         let engines = Engines::new(engine, choice, paths.artifacts.clone());
-        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket];
-        let places = Places { home: paths.home.clone(), own: own.into_iter().cloned().collect() };
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let sandbox = Sandbox::new(SandboxParts {

@@ -48,6 +48,7 @@ pub(super) fn pack(folder: &Path, scratch: &Path) -> Result<File, ContextError> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ignored::read("")?,
         Err(error) => return Err(ContextError::Read(error)),
     };
+    fs::create_dir_all(scratch).map_err(ContextError::Write)?;
     let file = tempfile::tempfile_in(scratch).map_err(ContextError::Write)?;
     let mut packer =
         Packer { folder, ignored, tar: tar::Builder::new(BufWriter::new(file)), bytes: 0, files: 0 };
