@@ -36,6 +36,16 @@ fn install(home: &Home, name: &str, script: &str) {
     home.caisson(&["install", &folder.to_string_lossy(), "--name", name, "--yes"]).ok();
 }
 
+/// Gives a server three seconds to answer, by an edit of its file.
+fn impatient(home: &Home, name: &str) {
+    let file = home.path().join("config/servers").join(format!("{name}.toml"));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("start_timeout = 60", "start_timeout = 3")).unwrap();
+    eventually(Duration::from_secs(15), "the edit applies", || {
+        home.caisson(&["show", name, "--json"]).json()["definition"]["life"]["start_timeout"] == 3
+    });
+}
+
 /// A neighbour that must not notice.
 fn neighbour_is_well(home: &Home) {
     assert!(home.call_text("example", "greet", &json!({"name": "neighbour"})).contains("neighbour"));
@@ -68,6 +78,8 @@ fn floods(home: &Home) {
         "endless",
         "while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
     );
+    impatient(home, "stdout");
+    impatient(home, "endless");
     assert!(!home.caisson(&["tools", "stdout"]).status.success());
     assert!(home.caisson(&["tools", "stderr"]).ok().contains("hello"));
     assert!(!home.caisson(&["tools", "endless"]).status.success());
@@ -85,18 +97,15 @@ fn resident_mib(pid: u32) -> u64 {
 fn never_answers(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
     install(home, "mute", "trap '' TERM; while :; do sleep 1; done");
-    let file = home.path().join("config/servers/mute.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("start_timeout = 60", "start_timeout = 3")).unwrap();
+    impatient(home, "mute");
     let said = home.caisson(&["tools", "mute"]);
     assert!(!said.status.success());
     assert!(said.err.contains("answer"), "{}", said.err);
     home.caisson(&["stop", "mute"]).ok();
-    assert!(
-        home.containers().is_empty(),
-        "a server that ignores SIGTERM was not stopped: {:?}",
-        home.containers()
-    );
+    // Docker lists a container until it has removed it.
+    eventually(Duration::from_secs(5), "a server that ignores SIGTERM is gone", || {
+        home.containers().is_empty()
+    });
     neighbour_is_well(home);
 }
 

@@ -89,7 +89,10 @@ on_call() {
         assert!(status.contains(&format!("{none}: 0000000000000000")), "{status}");
     }
     let size = home.call_text("bombs", "hello", &json!({"do": "disk"}));
-    assert!(size.trim().parse::<u64>().is_ok_and(|size| size <= 64 << 20), "a temporary folder took {size} bytes");
+    assert!(
+        size.trim().parse::<u64>().is_ok_and(|size| size <= 64 << 20),
+        "a temporary folder took {size} bytes"
+    );
     let eaten = home.caisson(&["call", "bombs", "hello", r#"{"do":"memory"}"#]);
     assert!(!eaten.out.contains("268435456"), "256 MiB fit into 128: {}", eaten.out);
     let forked = home.caisson(&["call", "bombs", "hello", r#"{"do":"forks"}"#]);

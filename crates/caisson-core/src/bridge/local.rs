@@ -103,6 +103,13 @@ impl LocalClient {
         Ok(client)
     }
 
+    /// The same client, with another limit from here on.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// What the server said of itself: the result of `initialize`.
     pub fn about(&self) -> &RawValue {
         &self.about

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    bridge::LocalError,
     catalog::CatalogError,
     control::api::{ApiError, ErrorCode},
     engine::EngineError,
@@ -138,6 +139,19 @@ impl From<SessionError> for ApiError {
             | SessionError::Closed => ErrorCode::Server,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+impl From<LocalError> for ApiError {
+    fn from(error: LocalError) -> Self {
+        match error {
+            LocalError::Denied(denial) => denial.into(),
+            LocalError::Session(error) => error.into(),
+            LocalError::Closed { .. }
+            | LocalError::Silent { .. }
+            | LocalError::Answered { .. }
+            | LocalError::Protocol { .. } => Self::new(ErrorCode::Server, error.to_string()),
+        }
     }
 }
 
