@@ -133,7 +133,8 @@ impl Engine {
         Ok(archive.into())
     }
 
-    /// The content of one regular file in a container, none when there is no such file or it is longer than `most` bytes.
+    /// The content of one regular file in a container; none when there is no such file, or it is longer than
+    /// `most` bytes.
     pub(super) async fn get_file(
         &self,
         container: &ContainerId,

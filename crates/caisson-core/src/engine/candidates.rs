@@ -88,7 +88,7 @@ pub(super) fn candidates(
     // A service started outside of a login session knows no runtime folder, yet the usual one may be there.
     let guessed = (os == Os::Linux && env.uid != 0).then(|| PathBuf::from(format!("/run/user/{}", env.uid)));
     for runtime in env.runtime_dir.iter().chain(&guessed) {
-        if os == Os::MacOs {
+        if os == Os::Mac {
             places.socket("Podman machine", runtime.join("podman/podman-machine-default-api.sock"));
         } else {
             places.socket("rootless Podman", runtime.join("podman/podman.sock"));
@@ -178,7 +178,7 @@ mod tests {
         let on_mac = found(
             &EngineEnv { runtime_dir: Some("/var/folders/T".into()), ..env() },
             &EngineChoice::Auto,
-            Os::MacOs,
+            Os::Mac,
         );
         assert!(
             on_mac.contains(

@@ -62,7 +62,13 @@ impl Engine {
             #[cfg(windows)]
             Address::Pipe(path) => Docker::connect_with_named_pipe(path, NEVER, &version),
             Address::Tcp(place) => Docker::connect_with_http(&format!("tcp://{place}"), NEVER, &version),
-            other => Err(ApiError::UnsupportedURISchemeError { uri: other.to_string() }),
+            #[cfg(not(unix))]
+            Address::Unix(_) => Err(ApiError::UnsupportedURISchemeError { uri: address.to_string() }),
+            #[cfg(not(windows))]
+            Address::Pipe(_) => Err(ApiError::UnsupportedURISchemeError { uri: address.to_string() }),
+            Address::Unsupported { .. } => {
+                Err(ApiError::UnsupportedURISchemeError { uri: address.to_string() })
+            }
         };
         let endpoint = address.clone();
         let address = address.to_string();
@@ -133,14 +139,11 @@ impl Engine {
     ) -> Result<T, EngineError> {
         let answer = timeout(QUICK, probe::get_json(&self.0.endpoint, path)).await;
         answer.map_err(|_| self.timed_out(action, QUICK))?.map_err(|error| {
-            self.failed(match error {
-                ProbeError::Status { status, text } => refusal(action, status, &text),
-                error => EngineError::Gone {
-                    address: self.0.address.clone(),
-                    action,
-                    why: tidy(&error.to_string()),
-                },
-            })
+            let ProbeError::Status { status, text } = error else {
+                let (address, why) = (self.0.address.clone(), tidy(&error.to_string()));
+                return self.failed(EngineError::Gone { address, action, why });
+            };
+            refusal(action, status, &text)
         })
     }
 

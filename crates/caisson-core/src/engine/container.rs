@@ -122,10 +122,10 @@ impl Engine {
         let created = self.docker().create_container(Some(options), body);
         let id = ContainerId::from(self.call("creating a container", SLOW, created).await?.id);
         let started = self.attach_and_start(&id).await;
-        if started.is_err() {
-            if let Err(error) = self.remove(&id).await {
-                tracing::warn!(%id, %error, "could not remove a container that did not start");
-            }
+        if started.is_err()
+            && let Err(error) = self.remove(&id).await
+        {
+            tracing::warn!(%id, %error, "could not remove a container that did not start");
         }
         started
     }

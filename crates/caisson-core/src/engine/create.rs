@@ -43,6 +43,8 @@ pub(super) fn body(
         // When Caisson goes, standard input ends, and with it the airlock.
         stdin_once: Some(true),
         tty: Some(false),
+        // The airlock knows this one, whatever the image asks for.
+        stop_signal: Some("SIGTERM".to_owned()),
         // The image's health check would run a command of the image's outside of the airlock's watch.
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
         labels: Some(plan.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect()),

@@ -31,7 +31,10 @@ pub enum EngineError {
     #[error("the engine says that this is in use: {0}")]
     InUse(String),
     /// The image is not for this engine's kind of machine.
-    #[error("the image {reference} is not made for {wanted}{}. Choose an image or a version that is", found.as_ref().map(|found| format!(" but for {found}")).unwrap_or_default())]
+    #[error(
+        "the image {reference} is not made for {wanted}{}. Choose an image or a version that is",
+        found.as_ref().map(|found| format!(" but for {found}")).unwrap_or_default()
+    )]
     PlatformMismatch {
         /// The image.
         reference: String,
@@ -40,7 +43,8 @@ pub enum EngineError {
         /// The image's platform, where it is known.
         found: Option<String>,
     },
-    /// The engine went away, or never answered properly. The next [`Engines::get`](super::Engines::get) looks for it anew.
+    /// The engine went away, or never answered properly. The next [`Engines::get`](super::Engines::get) looks
+    /// for it anew.
     #[error(
         "the engine at {address} went away while {action}: {why}. Start it again; `caisson doctor` says how"
     )]
@@ -53,7 +57,10 @@ pub enum EngineError {
         why: String,
     },
     /// The engine took too long.
-    #[error("the engine at {address} did not finish {action} within {} s. It may be overloaded or stuck; restart it if this stays so", limit.as_secs())]
+    #[error(
+        "the engine at {address} did not finish {action} within {} s. It may be overloaded or stuck; restart it if this stays so",
+        limit.as_secs()
+    )]
     TimedOut {
         /// The endpoint.
         address: String,
@@ -135,26 +142,38 @@ pub(super) fn tidy(text: &str) -> String {
 
 /// Characters that change how the text around them looks.
 fn is_invisible(part: char) -> bool {
-    matches!(part, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    matches!(
+        part,
+        '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}'
+    )
 }
 
 /// What an API error means. Pure, so that it can be read as a table.
 pub(super) fn meaning(address: &str, action: &'static str, error: ApiError) -> EngineError {
-    match error {
-        ApiError::DockerResponseServerError { status_code, message } => refusal(action, status_code, &message),
-        ApiError::DockerStreamError { error } => refusal(action, 0, &error),
-        ApiError::DockerContainerWaitError { error, .. } => refusal(action, 0, &error),
+    let gone = matches!(
+        error,
         ApiError::RequestTimeoutError
-        | ApiError::IOError { .. }
-        | ApiError::HyperResponseError { .. }
-        | ApiError::HyperLegacyError { .. }
-        | ApiError::SocketNotFoundError(_)
-        // An answer cut short is what an engine that ends leaves behind.
-        | ApiError::JsonSerdeError { .. } => {
-            EngineError::Gone { address: address.to_owned(), action, why: tidy(&with_causes(&error)) }
-        }
-        other => EngineError::Refused { action, text: tidy(&with_causes(&other)) },
+            | ApiError::IOError { .. }
+            | ApiError::HyperResponseError { .. }
+            | ApiError::HyperLegacyError { .. }
+            | ApiError::SocketNotFoundError(_)
+            // An answer cut short is what an engine that ends leaves behind.
+            | ApiError::JsonSerdeError { .. }
+    );
+    if gone {
+        return EngineError::Gone { address: address.to_owned(), action, why: tidy(&with_causes(&error)) };
     }
+    if let ApiError::DockerResponseServerError { status_code, message } = error {
+        return refusal(action, status_code, &message);
+    }
+    if let ApiError::DockerStreamError { error } | ApiError::DockerContainerWaitError { error, .. } = error {
+        return refusal(action, 0, &error);
+    }
+    refusal(action, 0, &with_causes(&error))
 }
 
 /// What an error in the words of the engine means. `status` is HTTP's; 0 in the middle of an answer.

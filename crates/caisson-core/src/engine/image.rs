@@ -1,13 +1,12 @@
-//! Images: looked at, pulled, imported, built, committed, removed.
+//! Images: looked at, imported, built, committed, removed.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-};
+mod labels;
+mod pull;
+
+use std::collections::{BTreeMap, HashMap};
 
 use bollard::{
-    Docker,
-    models::{ContainerConfig, CreateImageInfo, ImageInspect},
+    models::{ContainerConfig, ImageInspect},
     query_parameters::{
         BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
         ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
@@ -19,7 +18,8 @@ use super::{
     client::{LONG, QUICK, SLOW},
     error::{refusal, tidy},
 };
-use crate::model::{Digest, Progress, ProgressSink};
+use crate::model::{Digest, ProgressSink};
+use labels::{label_lines, one_change_each};
 
 /// What an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,43 +78,6 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Pulls an image, without credentials. A name without tag and digest means `:latest`.
-    ///
-    /// # Errors
-    /// [`EngineError::PlatformMismatch`] when there is none for this engine's processor.
-    pub async fn pull(&self, reference: &str, progress: &ProgressSink) -> Result<ImageFacts, EngineError> {
-        const ACTION: &str = "pulling an image";
-        let platform = format!("{}/{}", self.facts().os, self.facts().arch);
-        let full = with_tag(reference);
-        let options = CreateImageOptionsBuilder::new().from_image(&full).platform(&platform).build();
-        let mut layers = Layers::default();
-        let stream = self.docker().create_image(Some(options), None, None);
-        let pulled = self
-            .drain(ACTION, LONG, stream, |info| {
-                progress.tell(layers.after(info));
-                Ok(())
-            })
-            .await;
-        let mismatch = |found| EngineError::PlatformMismatch {
-            reference: tidy(reference),
-            wanted: platform.clone(),
-            found,
-        };
-        match pulled {
-            Err(EngineError::Refused { text, .. } | EngineError::NotFound(text))
-                if is_platform_error(&text) =>
-            {
-                return Err(mismatch(None));
-            }
-            other => other?,
-        }
-        let facts = self.known(ACTION, &full).await?;
-        if facts.os != self.facts().os || facts.arch != self.facts().arch {
-            return Err(mismatch(Some(format!("{}/{}", facts.os, facts.arch))));
-        }
-        Ok(facts)
     }
 
     /// Makes an image of a root folder's archive, as if it were built `FROM scratch`.
@@ -296,89 +259,8 @@ fn repo_and_tag(full: &str) -> (&str, &str) {
     full.rsplit_once(':').unwrap_or((full, "latest"))
 }
 
-/// Labels as lines of a Dockerfile. Docker wants values quoted and reads escapes in them; Podman takes off the
-/// quotes, and the rest as it is.
-fn label_lines(labels: &BTreeMap<String, String>, kind: EngineKind) -> Vec<String> {
-    let line = |(key, value): (&String, &String)| {
-        let mut line = format!("LABEL {key}=\"");
-        for part in value.chars().filter(|part| !part.is_control()) {
-            if kind == EngineKind::Docker && matches!(part, '"' | '\\' | '$') {
-                line.push('\\');
-            }
-            line.push(part);
-        }
-        line.push('"');
-        line
-    };
-    labels.iter().map(line).collect()
-}
-
-/// A client whose requests name each line of `changes` by itself: bollard joins them to one, of which Podman
-/// makes one label.
-fn one_change_each(docker: &Docker) -> Docker {
-    docker.clone().with_request_modifier(|mut request| {
-        let uri = request.uri().clone();
-        let Some((path, query)) =
-            uri.path_and_query().and_then(|whole| whole.query().map(|q| (whole.path(), q)))
-        else {
-            return request;
-        };
-        let split: Vec<_> = query
-            .split('&')
-            .filter(|field| *field != "changes=")
-            .map(|field| match field.strip_prefix("changes=") {
-                Some(lines) => format!("changes={}", lines.replace("%0A", "&changes=")),
-                None => field.to_owned(),
-            })
-            .collect();
-        let mut parts = uri.clone().into_parts();
-        parts.path_and_query = format!("{path}?{}", split.join("&")).parse().ok();
-        if let Ok(uri) = parts.try_into() {
-            *request.uri_mut() = uri;
-        }
-        request
-    })
-}
-
-/// What registries and engines say when an image has no variant for a platform.
-fn is_platform_error(text: &str) -> bool {
-    let text = text.to_lowercase();
-    [
-        "no matching manifest for",
-        "no image found in",
-        "does not match the specified platform",
-        "choosing an image from manifest list",
-    ]
-    .iter()
-    .any(|words| text.contains(words))
-}
-
-/// How far a pull is: the sum over its layers.
-#[derive(Default)]
-struct Layers(BTreeMap<String, (i64, i64)>);
-
-impl Layers {
-    fn after(&mut self, info: CreateImageInfo) -> Progress {
-        let mut detail = tidy(&info.status.unwrap_or_default());
-        if let Some(id) = info.id {
-            let _infallible = write!(detail, " {}", tidy(&id));
-            if let Some((current, total)) =
-                info.progress_detail.and_then(|detail| detail.current.zip(detail.total))
-            {
-                self.0.insert(id, (current.clamp(0, total.max(0)), total.max(0)));
-            }
-        }
-        let (current, total) = self.0.values().fold((0, 0), |sum, layer| (sum.0 + layer.0, sum.1 + layer.1));
-        #[expect(clippy::cast_precision_loss, reason = "a fraction for people")]
-        let fraction = (total > 0).then(|| current as f64 / total as f64);
-        Progress { step: "Pulling the image".to_owned(), detail: Some(detail), fraction }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use bollard::models::ProgressDetail;
-
     use super::*;
 
     #[test]
@@ -392,33 +274,5 @@ mod tests {
             assert_eq!(with_tag(reference), full);
         }
         assert_eq!(repo_and_tag("localhost:5000/a/b:1"), ("localhost:5000/a/b", "1"));
-    }
-
-    #[test]
-    fn labels_cannot_break_out_of_their_line() {
-        let labels = BTreeMap::from([("a".to_owned(), "x\" b\nUSER root $HOME \\".to_owned())]);
-        assert_eq!(label_lines(&labels, EngineKind::Docker), [r#"LABEL a="x\" bUSER root \$HOME \\""#]);
-        assert_eq!(label_lines(&labels, EngineKind::Podman), [r#"LABEL a="x" bUSER root $HOME \""#]);
-    }
-
-    #[test]
-    fn pull_progress_is_the_sum_over_layers() {
-        let mut layers = Layers::default();
-        let mut info = |id: &str, current, total| {
-            layers.after(CreateImageInfo {
-                id: Some(id.into()),
-                status: Some("Downloading".into()),
-                progress_detail: Some(ProgressDetail {
-                    current: Some(current),
-                    total: Some(total),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            })
-        };
-        assert_eq!(info("a", 50, 100).fraction, Some(0.5));
-        assert_eq!(info("b", 0, 100).fraction, Some(0.25));
-        assert_eq!(info("b", 500, 100).fraction, Some(0.75));
-        assert_eq!(info("a", -5, 0).detail.as_deref(), Some("Downloading a"));
     }
 }

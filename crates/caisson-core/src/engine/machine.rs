@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Os {
     Linux,
-    MacOs,
+    Mac,
     Windows,
 }
 
@@ -28,7 +28,7 @@ impl Machine {
     pub(super) fn this() -> Self {
         use rustix::process::{Resource, getrlimit};
         Self {
-            os: if cfg!(target_os = "macos") { Os::MacOs } else { Os::Linux },
+            os: if cfg!(target_os = "macos") { Os::Mac } else { Os::Linux },
             kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
             hybrid_cgroups: std::path::Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists(),
             max_files: getrlimit(Resource::Nofile).maximum,

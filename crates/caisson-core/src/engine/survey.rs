@@ -125,15 +125,21 @@ fn is_installed(name: &str, path: &str) -> bool {
 }
 
 fn outcome(error: &ProbeError) -> Outcome {
-    if let ProbeError::Connect(error) = error {
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::Unsupported => {
-                return Outcome::Absent;
-            }
-            ErrorKind::ConnectionRefused => return Outcome::NotRunning,
-            ErrorKind::PermissionDenied => return Outcome::PermissionDenied,
-            _ => {}
-        }
+    let kind = match error {
+        ProbeError::Connect(error) => Some(error.kind()),
+        ProbeError::Answer(_)
+        | ProbeError::Status { .. }
+        | ProbeError::Silent
+        | ProbeError::Unsupported(_) => None,
+    };
+    if matches!(kind, Some(ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::Unsupported)) {
+        return Outcome::Absent;
+    }
+    if kind == Some(ErrorKind::ConnectionRefused) {
+        return Outcome::NotRunning;
+    }
+    if kind == Some(ErrorKind::PermissionDenied) {
+        return Outcome::PermissionDenied;
     }
     Outcome::Failed { why: tidy(&error.to_string()) }
 }
@@ -172,7 +178,7 @@ fn unreachable(candidate: &Candidate, outcome: &Outcome, os: Os) -> Option<Probl
             _ => "Start the engine",
         }
         .to_owned(),
-        (Outcome::NotRunning | Outcome::Found, Os::MacOs | Os::Windows) => match name.as_str() {
+        (Outcome::NotRunning | Outcome::Found, Os::Mac | Os::Windows) => match name.as_str() {
             "Colima" => "colima start".to_owned(),
             "Podman machine" => "podman machine start".to_owned(),
             name => format!("Start {name}"),

@@ -2,6 +2,7 @@
 //! script here that runs the first line it reads.
 
 mod images;
+mod pulls;
 mod runs;
 mod vanish;
 mod volumes;

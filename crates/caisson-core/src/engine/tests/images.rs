@@ -28,7 +28,7 @@ async fn imported(real: Real) {
     assert_eq!(real.engine.image(&tag).await.unwrap().unwrap().id, image.id);
     assert_eq!(real.engine.image(image.id.as_str()).await.unwrap().unwrap().id, image.id);
     let labelled = real.engine.images_labelled(&format!("dev.caisson.test={}", real.home_id)).await.unwrap();
-    assert_eq!(labelled, [image.id.clone()]);
+    assert_eq!(labelled, std::slice::from_ref(&image.id));
 
     let broken =
         futures::stream::iter([Ok(rootfs.slice(..100)), Err(std::io::Error::other("the disk broke"))]);
