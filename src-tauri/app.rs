@@ -1,6 +1,9 @@
 //! The application: puts tray, window, relay and controller together on Tauri.
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal as _},
+};
 
 use tauri::{AppHandle, Manager as _, RunEvent};
 use tokio::sync::{mpsc, watch};
@@ -27,7 +30,8 @@ use crate::{
 pub(crate) fn run(surroundings: Surroundings) -> Result<(), StartError> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(&surroundings.log))
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     tauri::Builder::default()
         .plugin(single_instance(&surroundings))
@@ -109,7 +113,7 @@ async fn stop_on_signal(stop: CancellationToken) {
                 _ = term.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            std::io::Result::Ok(())
+            io::Result::Ok(())
         }
         #[cfg(not(unix))]
         tokio::signal::ctrl_c().await

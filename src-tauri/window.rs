@@ -32,7 +32,7 @@ fn raise(window: &WebviewWindow) -> tauri::Result<()> {
 fn make(app: &AppHandle) -> tauri::Result<()> {
     WebviewWindowBuilder::new(app, MAIN, WebviewUrl::default())
         .title("Caisson")
-        .inner_size(900.0, 620.0)
+        .inner_size(960.0, 640.0)
         .min_inner_size(420.0, 360.0)
         .center()
         // Shown once it is drawn, so that nobody sees it white.

@@ -138,8 +138,30 @@ fn the_window_installs_starts_stops_and_removes(home: &Home) {
     window.says("Removed example");
     assert_eq!(home.caisson(&["list", "--json"]).json()["servers"].as_array().map(Vec::len), Some(1));
 
-    // The page's policy holds: nothing in it is inline.
+    // It may ask the relay and nothing else of the shell.
+    for command in ["plugin:app|version", "plugin:window|close", "plugin:event|listen"] {
+        let asked = format!(
+            "return window.__TAURI_INTERNALS__.invoke('{command}').then(() => 'done', () => 'refused')"
+        );
+        assert_eq!(window.run(&asked), "refused", "{command}");
+    }
+    // Nothing in the page is inline, and what is put in later neither runs nor reaches out.
     assert_eq!(window.run("return document.querySelectorAll('script:not([src]), [style]').length"), 0);
+    for (element, fill, refused) in [
+        ("script", "textContent: 'window.injected = 1'", "script-src-elem"),
+        ("img", "src: 'http://127.0.0.1:1/'", "img-src"),
+    ] {
+        // By a timer: what the driver itself runs stands above the page's policy.
+        let put_in = format!(
+            "return new Promise((done) => {{
+                document.addEventListener('securitypolicyviolation', (event) => done(event.violatedDirective));
+                setTimeout(() => document.body.append(
+                    Object.assign(document.createElement('{element}'), {{ {fill} }})));
+                setTimeout(() => done('nothing'), 3000);
+            }})"
+        );
+        assert_eq!(window.run(&put_in), refused);
+    }
 }
 
 fn the_window_says_what_is_wrong_and_obeys_no_text(home: &Home) {

@@ -81,7 +81,7 @@ impl Running {
 
 impl Desktop {
     /// Where a new window of the application stands.
-    pub const WINDOW: &str = "900x620+190+90";
+    pub const WINDOW: &str = "960x640+160+80";
     /// Where the tray and its menu stand.
     pub const TRAY: &str = "480x200+800+0";
 
