@@ -6,6 +6,7 @@ mod error;
 mod example;
 mod folder;
 mod lines;
+mod made;
 mod name;
 mod npm;
 mod oci;

@@ -4,16 +4,14 @@
 mod debootstrap;
 mod recipe;
 
-use std::{io, time::Duration};
+use std::{path::Path, time::Duration};
 
-use futures::{StreamExt as _, stream};
-use tokio::sync::oneshot;
-use tokio_util::io::ReaderStream;
-
-use self::debootstrap::{DebianError, Debootstrap};
+use self::debootstrap::DebianError;
 pub(super) use self::recipe::Runtime;
 use super::{
-    Catalog, CatalogError, pack, pypi, tag,
+    Catalog, CatalogError,
+    made::Made,
+    pack, pypi, tag,
     workshop::{Job, Workshop},
 };
 use crate::{
@@ -51,13 +49,16 @@ impl Catalog {
             Err(error @ (EngineError::Gone { .. } | EngineError::OutOfDisk(_))) => return Err(error.into()),
             Err(error) => error.to_string(),
         };
-        let debian = match debian {
-            Some(debian) => debian,
-            None => build_debian(engine, progress).await.map_err(|error| match error {
-                BuildError::Debian(error) => no_base(pulled, error.to_string()),
-                BuildError::Engine(error) => error.into(),
-            })?,
-        };
+        let debian =
+            match debian {
+                Some(debian) => debian,
+                None => build_debian(engine, &self.0.settings.scratch, progress).await.map_err(|error| {
+                    match error {
+                        BuildError::Debian(error) => no_base(pulled, error.to_string()),
+                        BuildError::Engine(error) => error.into(),
+                    }
+                })?,
+            };
         match &recipe.on_debian {
             None => Ok(debian),
             Some(script) => self.on_debian(engine, runtime, name, debian, script, progress).await,
@@ -81,7 +82,7 @@ impl Catalog {
         let workshop = Workshop::open(self, engine, job).await?;
         let added = match workshop.run(&["sh", "-euc", script], |_| {}).await {
             Ok(added) if added.success => {
-                workshop.keep(&runtime.tag(), &tag::base_labels(&recipe::debian_tag())).await
+                workshop.keep(&runtime.tag(), &tag::base_labels(&recipe::debian_tag())).await.map(Made::keep)
             }
             Ok(failed) => {
                 Err(pypi::explain(&workshop, runtime.name(), &index.host, &failed.stderr, false).await)
@@ -144,25 +145,21 @@ enum BuildError {
     Engine(#[from] EngineError),
 }
 
-/// Builds the Debian base, straight into the engine.
-async fn build_debian(engine: &Engine, progress: &ProgressSink) -> Result<Digest, BuildError> {
+/// Builds the Debian base.
+async fn build_debian(
+    engine: &Engine,
+    scratch: &Path,
+    progress: &ProgressSink,
+) -> Result<Digest, BuildError> {
     progress.detail(debootstrap::STEP, "no image registry answers");
     let recipe = recipe::debian().map_err(|error| DebianError::Failed(error.to_string()))?;
-    let (running, archive) = Debootstrap::start(&recipe, &engine.facts().arch, progress)?;
-    let (tell, verdict) = oneshot::channel();
-    // An archive that ends before its time would make half an image: its end is good only when mmdebstrap's is.
-    let end = async move {
-        let ended = running.finish().await;
-        let failed = ended.is_err();
-        drop(tell.send(ended));
-        failed.then(|| Err(io::Error::other("mmdebstrap failed")))
-    };
-    let end = stream::once(end).filter_map(std::future::ready);
-    let archive = ReaderStream::with_capacity(archive, 256 << 10).chain(end);
+    let archive = debootstrap::build(&recipe, &engine.facts().arch, scratch, progress).await?;
+    progress.detail(debootstrap::STEP, "importing it");
     let labels = tag::base_labels(&format!("Debian {}", recipe.suite));
-    let imported = engine.import(Tar::stream(archive), &recipe::debian_tag(), &labels).await;
-    match (imported, verdict.await) {
-        (_, Ok(Err(error))) => Err(error.into()),
-        (imported, Ok(Ok(())) | Err(_)) => Ok(imported?.id),
-    }
+    let engine = engine.clone();
+    // Goes on when nobody waits any more: an import that is cut short leaves an image without a name.
+    let import =
+        tokio::spawn(async move { engine.import(Tar::file(archive), &recipe::debian_tag(), &labels).await });
+    let imported = import.await.map_err(|error| DebianError::Failed(error.to_string()))?;
+    Ok(imported?.id)
 }

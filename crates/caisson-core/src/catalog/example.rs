@@ -1,6 +1,6 @@
 //! The server that comes with Caisson: one static program in an image with nothing else. It needs no registry.
 
-use super::{Catalog, CatalogError, InstallOptions, Resolved, pack, tag};
+use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, pack, tag};
 use crate::{
     engine::{BuildNetwork, Engine, Tar},
     model::{Digest, ProgressSink, Source},
@@ -35,6 +35,6 @@ impl Catalog {
                 engine.build(context, "Dockerfile", &name, BuildNetwork::None, &labels, progress).await?
             }
         };
-        Ok(Resolved::new(Source::Example, image.id, options.command(PROGRAM.to_owned())))
+        Ok(Resolved::new(Source::Example, Made::found(image.id), options.command(PROGRAM.to_owned())))
     }
 }

@@ -5,7 +5,7 @@ mod ignored;
 
 use std::path::Path;
 
-use super::{Catalog, CatalogError, InstallOptions, Resolved, oci, tag};
+use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, oci, tag};
 use crate::{
     engine::{BuildNetwork, Engine, EngineError, Tar},
     model::{ProgressSink, Source},
@@ -41,14 +41,7 @@ impl Catalog {
             return Err(CatalogError::Build { path: folder, reason, network: options.build_network });
         }
         let image = built?;
-        let id = image.id.clone();
-        match oci::from_image(engine.facts(), source, image, options) {
-            Ok(resolved) => Ok(resolved),
-            Err(error) => {
-                // Nothing is left of an install that failed; why it failed says more than why this did.
-                drop(engine.remove_image(&id).await);
-                Err(error)
-            }
-        }
+        let made = Made::by_us(image.id.clone(), engine);
+        oci::from_image(engine.facts(), source, image, made, options)
     }
 }

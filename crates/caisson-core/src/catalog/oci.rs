@@ -1,6 +1,6 @@
 //! An image as it is: from the engine or, once, from a registry. Pinned by its id.
 
-use super::{Catalog, CatalogError, InstallOptions, Resolved, error::shown};
+use super::{Catalog, CatalogError, InstallOptions, Resolved, error::shown, made::Made};
 use crate::{
     engine::{Engine, EngineError, EngineFacts, ImageFacts},
     model::{ProgressSink, Source},
@@ -21,7 +21,8 @@ impl Catalog {
         };
         // A tag moves on; what was pulled is named by its digest. An image that was here stays as it was named.
         let exact = image.repo_digest.clone().filter(|_| pulled).unwrap_or_else(|| reference.to_owned());
-        from_image(engine.facts(), Source::Oci { reference: exact }, image, options)
+        let made = Made::found(image.id.clone());
+        from_image(engine.facts(), Source::Oci { reference: exact }, image, made, options)
     }
 }
 
@@ -40,6 +41,7 @@ pub(super) fn from_image(
     facts: &EngineFacts,
     source: Source,
     image: ImageFacts,
+    made: Made,
     options: &InstallOptions,
 ) -> Result<Resolved, CatalogError> {
     if (image.os.as_str(), image.arch.as_str()) != (facts.os.as_str(), facts.arch.as_str()) {
@@ -54,7 +56,7 @@ pub(super) fn from_image(
         return Err(CatalogError::NoCommand { image_of: source.to_string() });
     }
     let workdir = Some(image.workdir).filter(|folder| !folder.is_empty()).map(Into::into);
-    Ok(Resolved { workdir, ..Resolved::new(source, image.id, command) })
+    Ok(Resolved { workdir, ..Resolved::new(source, made, command) })
 }
 
 /// As `docker run` does: arguments take the place of the image's own, another program that of its entrypoint.

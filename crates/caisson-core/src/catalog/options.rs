@@ -1,6 +1,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
-use crate::model::{Digest, LifeSettings, Limits, Permissions, Server, Source, Transport};
+use super::made::Made;
+use crate::model::{LifeSettings, Limits, Permissions, Server, Source, Transport};
 
 /// How a server shall be installed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -56,7 +57,7 @@ pub struct Lockfile {
 #[derive(Debug)]
 pub(super) struct Resolved {
     pub(super) source: Source,
-    pub(super) image: Digest,
+    pub(super) image: Made,
     pub(super) command: Vec<String>,
     pub(super) workdir: Option<PathBuf>,
     pub(super) lockfile: Option<Lockfile>,
@@ -64,7 +65,7 @@ pub(super) struct Resolved {
 }
 
 impl Resolved {
-    pub(super) fn new(source: Source, image: Digest, command: Vec<String>) -> Self {
+    pub(super) fn new(source: Source, image: Made, command: Vec<String>) -> Self {
         Self { source, image, command, workdir: None, lockfile: None, notices: Vec::new() }
     }
 
@@ -73,7 +74,7 @@ impl Resolved {
         Installed {
             server: Server {
                 source: self.source,
-                image: self.image,
+                image: self.image.keep(),
                 command: self.command,
                 env: options.env,
                 workdir: self.workdir,

@@ -1,10 +1,11 @@
 //! The container an install happens in: closed like a server's, with its registry alone in reach.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use caisson_wire::Command;
+use tokio::sync::oneshot;
 
-use super::{Catalog, CatalogError, error::shown, lines::Lines, tag::Labels};
+use super::{Catalog, CatalogError, error::shown, lines::Lines, made::Made, tag::Labels};
 use crate::{
     engine::Engine,
     model::{Digest, HostRule, ServerName},
@@ -34,7 +35,8 @@ pub(super) struct Job<'a> {
 
 /// An open workshop. Dropped, its container is removed and nothing is left.
 pub(super) struct Workshop {
-    install: Install,
+    install: Arc<Install>,
+    engine: Engine,
     what: String,
     environment: BTreeMap<String, String>,
 }
@@ -61,7 +63,12 @@ impl Workshop {
         let plan = Plan::for_install(job.name, &needs, engine.facts(), &catalog.0.settings.home_id)?;
         let files = file.into_iter().collect();
         let install = catalog.0.sandbox.run_install(plan, job.egress, files).await?;
-        Ok(Self { install, what: job.what.to_owned(), environment })
+        Ok(Self {
+            install: Arc::new(install),
+            engine: engine.clone(),
+            what: job.what.to_owned(),
+            environment,
+        })
     }
 
     /// Runs a program to its end; `on_line` is told each line it writes to standard error or output.
@@ -110,13 +117,30 @@ impl Workshop {
     }
 
     /// Makes the image `tag` of what was installed.
-    pub(super) async fn keep(&self, tag: &str, labels: &Labels) -> Result<Digest, CatalogError> {
+    pub(super) async fn keep(&self, tag: &str, labels: &Labels) -> Result<Made, CatalogError> {
         self.must(&["find", TMP, "-mindepth", "1", "-delete"]).await?;
-        Ok(self.install.commit(tag, labels.clone()).await?)
+        let (install, engine) = (self.install.clone(), self.engine.clone());
+        let (tag, labels) = (tag.to_owned(), labels.clone());
+        let (tell, made) = oneshot::channel();
+        // Goes on when nobody waits any more, to take away what it then made for nobody.
+        tokio::spawn(async move {
+            let made = install.commit(&tag, labels).await.map(|image| Made::by_us(image, &engine));
+            drop(install);
+            drop(tell.send(made));
+        });
+        match made.await {
+            Ok(made) => Ok(made?),
+            Err(_) => Err(CatalogError::Failed {
+                what: self.what.clone(),
+                reason: "it was cut off while its image was made".into(),
+            }),
+        }
     }
 
     /// Removes the container, and returns when it is gone.
     pub(super) async fn end(self) {
-        self.install.end().await;
+        if let Some(install) = Arc::into_inner(self.install) {
+            install.end().await;
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! Runs `mmdebstrap`, which puts Debian packages together into a root folder, here or in a user namespace.
 
-use std::{io, process::Stdio};
+use std::{
+    fs,
+    io::{self, Seek as _},
+    path::Path,
+    process::Stdio,
+};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
+    fs::File,
     io::{AsyncBufReadExt, BufReader},
-    process::{Child, ChildStdout, Command},
-    task::JoinHandle,
+    process::{Child, Command},
 };
 
 use super::recipe::Debian;
@@ -24,64 +29,63 @@ pub(super) enum DebianError {
         "mmdebstrap, which builds one from Debian packages, is not installed: apt-get install mmdebstrap"
     )]
     Missing,
+    #[error("its archive cannot be written: {0}")]
+    Write(io::Error),
     #[error("mmdebstrap cannot be run: {0}")]
     Spawn(io::Error),
     #[error("mmdebstrap failed: {0}")]
     Failed(String),
 }
 
-/// A running `mmdebstrap`; ended in good order when dropped, so that it unmounts and removes what it made.
-pub(super) struct Debootstrap {
-    child: Child,
-    errors: JoinHandle<String>,
+/// Puts a root folder together and returns its archive: a nameless file in `scratch`, gone when dropped.
+/// Dropped before its end, it ends `mmdebstrap` in good order.
+pub(super) async fn build(
+    recipe: &Debian,
+    arch: &str,
+    scratch: &Path,
+    progress: &ProgressSink,
+) -> Result<File, DebianError> {
+    // Not straight into the engine: an archive cut short by an error would become half an image there.
+    let mut archive = fs::create_dir_all(scratch)
+        .and_then(|()| tempfile::tempfile_in(scratch))
+        .map_err(DebianError::Write)?;
+    let output = archive.try_clone().map_err(DebianError::Write)?;
+    let child = Command::new("mmdebstrap")
+        .args(arguments(recipe, arch))
+        .env("LC_ALL", "C.UTF-8")
+        .stdin(Stdio::null())
+        .stdout(output)
+        .stderr(Stdio::piped())
+        // A group of its own, so that what it runs ends with it.
+        .process_group(0)
+        .spawn()
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                DebianError::Missing
+            } else {
+                DebianError::Spawn(error)
+            }
+        })?;
+    let mut running = Running(child);
+    let said = match running.0.stderr.take() {
+        Some(stderr) => follow(BufReader::new(stderr), progress).await,
+        None => String::new(),
+    };
+    let status = running.0.wait().await.map_err(DebianError::Spawn)?;
+    if !status.success() {
+        return Err(DebianError::Failed(if said.is_empty() { status.to_string() } else { shown(&said) }));
+    }
+    archive.rewind().map_err(DebianError::Write)?;
+    Ok(File::from_std(archive))
 }
 
-impl Debootstrap {
-    /// Starts it. What it makes is a tar archive on the reader that is returned too.
-    pub(super) fn start(
-        recipe: &Debian,
-        arch: &str,
-        progress: &ProgressSink,
-    ) -> Result<(Self, ChildStdout), DebianError> {
-        let mut child = Command::new("mmdebstrap")
-            .args(arguments(recipe, arch))
-            .env("LC_ALL", "C.UTF-8")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // A group of its own, so that what it runs ends with it.
-            .process_group(0)
-            .spawn()
-            .map_err(|error| {
-                if error.kind() == io::ErrorKind::NotFound {
-                    DebianError::Missing
-                } else {
-                    DebianError::Spawn(error)
-                }
-            })?;
-        let missing = || DebianError::Spawn(io::Error::other("its output is not there"));
-        let archive = child.stdout.take().ok_or_else(missing)?;
-        let stderr = child.stderr.take().ok_or_else(missing)?;
-        let errors = tokio::spawn(follow(BufReader::new(stderr), progress.clone()));
-        Ok((Self { child, errors }, archive))
-    }
+/// A process that is ended when dropped before its end.
+struct Running(Child);
 
-    /// Waits for its end, once its archive was read.
-    pub(super) async fn finish(mut self) -> Result<(), DebianError> {
-        let status = self.child.wait().await.map_err(DebianError::Spawn)?;
-        if status.success() {
-            return Ok(());
-        }
-        let said = (&mut self.errors).await.unwrap_or_default();
-        Err(DebianError::Failed(if said.is_empty() { status.to_string() } else { shown(&said) }))
-    }
-}
-
-impl Drop for Debootstrap {
+impl Drop for Running {
     fn drop(&mut self) {
-        self.errors.abort();
         // Not SIGKILL: it has mounts and a folder to take away. It is reaped by the runtime.
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        if let Some(pid) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
             let _gone_already = kill_process_group(pid, Signal::TERM);
         }
     }
@@ -101,7 +105,7 @@ fn arguments(recipe: &Debian, arch: &str) -> Vec<String> {
 }
 
 /// Tells its steps; keeps its errors.
-async fn follow(stderr: impl tokio::io::AsyncBufRead + Unpin, progress: ProgressSink) -> String {
+async fn follow(stderr: impl tokio::io::AsyncBufRead + Unpin, progress: &ProgressSink) -> String {
     let mut errors = String::new();
     let mut lines = stderr.lines();
     while let Ok(Some(line)) = lines.next_line().await {
