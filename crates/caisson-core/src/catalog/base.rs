@@ -11,7 +11,8 @@ pub(super) use self::recipe::Runtime;
 use super::{
     Catalog, CatalogError,
     made::Made,
-    pack, pypi, tag,
+    pack, pypi,
+    tag::Tag,
     workshop::{Job, Workshop},
 };
 use crate::{
@@ -82,7 +83,7 @@ impl Catalog {
         let workshop = Workshop::open(self, engine, job).await?;
         let added = match workshop.run(&["sh", "-euc", script], |_| {}).await {
             Ok(added) if added.success => {
-                workshop.keep(&runtime.tag(), &tag::base_labels(&recipe::debian_tag())).await.map(Made::keep)
+                workshop.keep(Tag::base(runtime.tag(), &recipe::debian_tag())).await.map(Made::keep)
             }
             Ok(failed) => {
                 Err(pypi::explain(&workshop, runtime.name(), &index.host, &failed.stderr, false).await)
@@ -123,9 +124,9 @@ async fn pull(
     let dockerfile = format!("FROM {}\n{FOLDERS}", image.id);
     let context = pack::build_context(&dockerfile, &["server/", "tmp/"], None)
         .map_err(|error| EngineError::Refused { action: "a base image", text: error.to_string() })?;
-    let labels = tag::base_labels(image.repo_digest.as_deref().unwrap_or(reference));
+    let tag = Tag::base(runtime.tag(), image.repo_digest.as_deref().unwrap_or(reference));
     let context = Tar::bytes(context);
-    Ok(engine.build(context, "Dockerfile", &runtime.tag(), BuildNetwork::None, &labels, progress).await?.id)
+    Ok(engine.build(context, "Dockerfile", &tag.name, BuildNetwork::None, &tag.labels, progress).await?.id)
 }
 
 /// What the Debian base has of itself.
@@ -155,11 +156,10 @@ async fn build_debian(
     let recipe = recipe::debian().map_err(|error| DebianError::Failed(error.to_string()))?;
     let archive = debootstrap::build(&recipe, &engine.facts().arch, scratch, progress).await?;
     progress.detail(debootstrap::STEP, "importing it");
-    let labels = tag::base_labels(&format!("Debian {}", recipe.suite));
+    let tag = Tag::base(recipe::debian_tag(), &format!("Debian {}", recipe.suite));
     let engine = engine.clone();
     // Goes on when nobody waits any more: an import that is cut short leaves an image without a name.
-    let import =
-        tokio::spawn(async move { engine.import(Tar::file(archive), &recipe::debian_tag(), &labels).await });
+    let import = tokio::spawn(async move { engine.import(Tar::file(archive), &tag.name, &tag.labels).await });
     let imported = import.await.map_err(|error| DebianError::Failed(error.to_string()))?;
     Ok(imported?.id)
 }

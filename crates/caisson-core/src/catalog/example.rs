@@ -1,6 +1,6 @@
 //! The server that comes with Caisson: one static program in an image with nothing else. It needs no registry.
 
-use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, pack, tag};
+use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, pack, tag::Tag};
 use crate::{
     engine::{BuildNetwork, Engine, Tar},
     model::{Digest, ProgressSink, Source},
@@ -31,8 +31,10 @@ impl Catalog {
                 progress.step("Importing the example");
                 let context = pack::build_context(DOCKERFILE, &FOLDERS, Some(("root/example", &program)));
                 let context = Tar::bytes(context.map_err(fault)?);
-                let labels = tag::base_labels("example");
-                engine.build(context, "Dockerfile", &name, BuildNetwork::None, &labels, progress).await?
+                let tag = Tag::base(name, "example");
+                engine
+                    .build(context, "Dockerfile", &tag.name, BuildNetwork::None, &tag.labels, progress)
+                    .await?
             }
         };
         Ok(Resolved::new(Source::Example, Made::found(image.id), options.command(PROGRAM.to_owned())))

@@ -5,7 +5,7 @@ mod ignored;
 
 use std::path::Path;
 
-use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, oci, tag};
+use super::{Catalog, CatalogError, InstallOptions, Resolved, made::Made, oci, tag::Tag};
 use crate::{
     engine::{BuildNetwork, Engine, EngineError, Tar},
     model::{ProgressSink, Source},
@@ -34,7 +34,7 @@ impl Catalog {
         progress.step("Building the image");
         let network = if options.build_network { BuildNetwork::Engine } else { BuildNetwork::None };
         let source = Source::Folder { path: folder.clone() };
-        let (name, labels) = (tag::server(&source, None)?, tag::server_labels(&source));
+        let Tag { name, labels } = Tag::server(&source, None)?;
         let context = Tar::file(tokio::fs::File::from_std(context));
         let built = engine.build(context, "Dockerfile", &name, network, &labels, progress).await;
         if let Err(EngineError::Refused { text: reason, .. }) = built {

@@ -9,7 +9,7 @@ use super::{
     error::shown,
     program,
     registry::PackageRegistry,
-    tag,
+    tag::Tag,
     workshop::{Job, SERVER, TMP, Workshop},
 };
 use crate::{
@@ -66,7 +66,7 @@ async fn install(
     let program = program::choose(package, &lock.programs(package), options.entry.as_deref())?;
 
     progress.step("Keeping the result as an image");
-    let image = workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
+    let image = workshop.keep(Tag::server(&source, Some(version))?).await?;
     let skipped = if options.allow_scripts { Vec::new() } else { lock.with_scripts() };
     let command = options.command(format!("{SERVER}/node_modules/.bin/{program}"));
     Ok(Resolved {

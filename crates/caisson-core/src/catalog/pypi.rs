@@ -10,7 +10,7 @@ use super::{
     error::shown,
     program,
     registry::PackageRegistry,
-    tag,
+    tag::Tag,
     workshop::{Job, SERVER, Workshop},
 };
 use crate::{
@@ -79,7 +79,7 @@ async fn install(
     let program = program::choose(package, &programs, options.entry.as_deref())?;
 
     progress.step("Keeping the result as an image");
-    let image = workshop.keep(&tag::server(&source, Some(version))?, &tag::server_labels(&source)).await?;
+    let image = workshop.keep(Tag::server(&source, Some(version))?).await?;
     let command = options.command(format!("{SERVER}/bin/{program}"));
     Ok(Resolved {
         lockfile: Some(Lockfile { file_name: "requirements.txt".into(), content: report.requirements() }),

@@ -6,39 +6,44 @@ use std::collections::BTreeMap;
 use super::{CatalogError, suggest_name};
 use crate::model::Source;
 
-/// What an image is labelled with.
-pub(super) type Labels = BTreeMap<String, String>;
-
 /// The label that says what an image is for.
 pub(super) const KIND: &str = "dev.caisson.kind";
 /// An image that a server runs in, made by an install.
 pub(super) const SERVER: &str = "server";
 
-/// The labels of a server's image.
-pub(super) fn server_labels(source: &Source) -> Labels {
-    labels(SERVER, &source.to_string())
+/// What an image is called and labelled.
+#[derive(Debug)]
+pub(super) struct Tag {
+    pub(super) name: String,
+    pub(super) labels: BTreeMap<String, String>,
 }
 
-/// The labels of a base image; `from` is what it was made of.
-pub(super) fn base_labels(from: &str) -> Labels {
-    labels("base", from)
+impl Tag {
+    /// A fresh name for the image of a server from `source`. It is a label too: so no two installs make the
+    /// same image, be it out of an engine's build cache, and each is removed with its own server alone.
+    pub(super) fn server(source: &Source, version: Option<&str>) -> Result<Self, CatalogError> {
+        let mut nonce = [0; 4];
+        getrandom::fill(&mut nonce).map_err(|error| CatalogError::Failed {
+            what: source.to_string(),
+            reason: format!("the system gives no random numbers: {error}"),
+        })?;
+        let name = suggest_name(source).map_or_else(|| "server".to_owned(), String::from);
+        let name = spelled(&name, version.unwrap_or("local"), u32::from_be_bytes(nonce));
+        let mut labels = labels(SERVER, &source.to_string());
+        labels.insert("dev.caisson.name".to_owned(), name.clone());
+        Ok(Self { name, labels })
+    }
+
+    /// `name` for a base image; `from` is what it is made of.
+    pub(super) fn base(name: String, from: &str) -> Self {
+        Self { name, labels: labels("base", from) }
+    }
 }
 
-fn labels(kind: &str, source: &str) -> Labels {
+fn labels(kind: &str, source: &str) -> BTreeMap<String, String> {
     [(KIND, kind), ("dev.caisson.source", source)]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into()
-}
-
-/// A fresh name for the image of a server from `source`.
-pub(super) fn server(source: &Source, version: Option<&str>) -> Result<String, CatalogError> {
-    let mut nonce = [0; 4];
-    getrandom::fill(&mut nonce).map_err(|error| CatalogError::Failed {
-        what: source.to_string(),
-        reason: format!("the system gives no random numbers: {error}"),
-    })?;
-    let name = suggest_name(source).map_or_else(|| "server".to_owned(), String::from);
-    Ok(spelled(&name, version.unwrap_or("local"), u32::from_be_bytes(nonce)))
 }
 
 /// Within what the OCI distribution specification allows for a name and a tag.

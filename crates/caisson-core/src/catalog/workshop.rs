@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use caisson_wire::Command;
 use tokio::sync::oneshot;
 
-use super::{Catalog, CatalogError, error::shown, lines::Lines, made::Made, tag::Labels};
+use super::{Catalog, CatalogError, error::shown, lines::Lines, made::Made, tag::Tag};
 use crate::{
     engine::Engine,
     model::{Digest, HostRule, ServerName},
@@ -116,15 +116,14 @@ impl Workshop {
         self.must(&["cat", "--", path]).await
     }
 
-    /// Makes the image `tag` of what was installed.
-    pub(super) async fn keep(&self, tag: &str, labels: &Labels) -> Result<Made, CatalogError> {
+    /// Makes an image of what was installed.
+    pub(super) async fn keep(&self, tag: Tag) -> Result<Made, CatalogError> {
         self.must(&["find", TMP, "-mindepth", "1", "-delete"]).await?;
         let (install, engine) = (self.install.clone(), self.engine.clone());
-        let (tag, labels) = (tag.to_owned(), labels.clone());
         let (tell, made) = oneshot::channel();
         // Goes on when nobody waits any more, to take away what it then made for nobody.
         tokio::spawn(async move {
-            let made = install.commit(&tag, labels).await.map(|image| Made::by_us(image, &engine));
+            let made = install.commit(&tag.name, tag.labels).await.map(|image| Made::by_us(image, &engine));
             drop(install);
             drop(tell.send(made));
         });
