@@ -37,6 +37,7 @@ pub(super) struct Job<'a> {
 pub(super) struct Workshop {
     install: Arc<Install>,
     engine: Engine,
+    image: Digest,
     what: String,
     environment: BTreeMap<String, String>,
 }
@@ -59,6 +60,7 @@ impl Workshop {
             given.file
         });
         environment.extend(job.environment);
+        let image = job.image.clone();
         let needs = InstallNeeds { image: job.image, root: false, limits: InstallNeeds::limits() };
         let plan = Plan::for_install(job.name, &needs, engine.facts(), &catalog.0.settings.home_id)?;
         let files = file.into_iter().collect();
@@ -66,6 +68,7 @@ impl Workshop {
         Ok(Self {
             install: Arc::new(install),
             engine: engine.clone(),
+            image,
             what: job.what.to_owned(),
             environment,
         })
@@ -89,6 +92,8 @@ impl Workshop {
             minutes: LONGEST_STEP.as_secs() / 60,
         })?;
         if let Err(SandboxError::Ended { reason, .. }) = ended {
+            // Where it was the engine that ended, its own error says so better.
+            self.engine.image(self.image.as_str()).await?;
             return Err(CatalogError::Failed { what: self.what.clone(), reason });
         }
         let ended = ended?;
