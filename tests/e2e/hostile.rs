@@ -14,7 +14,7 @@ while read -r line; do
     case $line in
     *'"initialize"'*) echo "{\"jsonrpc\":\"2.0\",\"id\":$(id "$line"),\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"serverInfo\":{\"name\":\"shell\",\"version\":\"1\"}}}" ;;
     *'"tools/list"'*) echo "{\"jsonrpc\":\"2.0\",\"id\":$(id "$line"),\"result\":{\"tools\":[{\"name\":\"hello\",\"inputSchema\":{\"type\":\"object\"}}]}}" ;;
-    *'"tools/call"'*) on_call; echo "{\"jsonrpc\":\"2.0\",\"id\":$(id "$line"),\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"$answer\"}]}}" ;;
+    *'"tools/call"'*) number=$(id "$line"); on_call; echo "{\"jsonrpc\":\"2.0\",\"id\":$number,\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"$answer\"}]}}" ;;
     esac
 done
 "#;

@@ -11,7 +11,7 @@ use std::{error::Error, process::Stdio};
 
 use caisson_wire::{
     AirlockEvent, Command, Connection, EgressName, Header, Incoming, Launch, Mode, Mux, Order, ProcessId,
-    Refusal, Stream, frame,
+    ProcessLimits, Refusal, Stream, frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split, stderr, stdin, stdout};
 
@@ -70,6 +70,7 @@ fn launch(hosts: &[String], server: &[String]) -> Result<Launch, Box<dyn Error>>
         },
         files: Vec::new(),
         egress: hosts.iter().map(name).collect::<Result<_, _>>()?,
+        limits: ProcessLimits::default(),
         grace_ms: 1000,
     })
 }

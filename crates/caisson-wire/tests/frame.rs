@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use caisson_wire::{
     AirlockEvent, Command, EgressName, FileMode, Header, Launch, LaunchFile, Mode, Order, ProcessId,
+    ProcessLimits,
     frame::{self, FrameError},
 };
 use proptest::{collection::vec, prelude::*};
@@ -31,12 +32,18 @@ fn launch() -> impl Strategy<Value = Launch> {
         mode: FileMode::Secret,
     });
     let name = (".*", any::<u16>()).prop_map(|(host, port)| EgressName { host, port });
-    (command(), vec(file, 0..3), vec(name, 0..3), any::<bool>(), any::<u64>()).prop_map(
-        |(command, files, egress, spare, grace_ms)| Launch {
+    let limits = any::<[Option<u64>; 3]>().prop_map(|[files, processes, core]| ProcessLimits {
+        files,
+        processes,
+        core,
+    });
+    (command(), vec(file, 0..3), vec(name, 0..3), any::<bool>(), limits, any::<u64>()).prop_map(
+        |(command, files, egress, spare, limits, grace_ms)| Launch {
             mode: Mode::Stdio { spare },
             command,
             files,
             egress,
+            limits,
             grace_ms,
         },
     )
