@@ -185,6 +185,8 @@ pub(super) fn refusal(action: &'static str, status: u16, message: &str) -> Engin
     }
     match status {
         404 => EngineError::NotFound(text),
+        // Podman's words of one that went away while it was being looked at.
+        409 | 500 if lower.contains("no such container") => EngineError::NotFound(text),
         // Podman answers 500 for a name that is taken, and 409 for what cannot be done for other reasons.
         409 | 500 if is_in_use(&lower) => EngineError::InUse(text),
         _ => EngineError::Refused { action, text },
@@ -241,6 +243,8 @@ mod tests {
         assert!(matches!(refused(409, broken), EngineError::Refused { .. }));
         let taken = "creating container storage: the container name \"a\" is already in use by b";
         assert!(matches!(refused(500, taken), EngineError::InUse(_)));
+        let went = "no container with name or ID \"1234\" found: no such container";
+        assert!(matches!(refused(500, went), EngineError::NotFound(_)));
         let full = "write /x: no space left on device";
         assert!(matches!(refused(500, full), EngineError::OutOfDisk(_)));
         assert!(matches!(refused(500, "other"), EngineError::Refused { .. }));

@@ -322,7 +322,8 @@ async fn folders_are_what_was_granted(real: &Real) {
 }
 
 async fn state_is_kept(real: &Real) {
-    let script = r#"echo "{\"before\":\"$(cat /data/f 2>/dev/null)\"}"; echo kept > /data/f; exec cat"#;
+    // Written before it is told of: the restart follows at once.
+    let script = r#"before=$(cat /data/f 2>/dev/null); echo kept > /data/f; echo "{\"before\":\"$before\"}"; exec cat"#;
     real.define(script, |server| server.permissions.state = Some("/data".into()));
     assert_eq!(real.first().await["before"], "");
     real.sandbox.restart(&name()).await.unwrap();
