@@ -16,7 +16,7 @@ pub use denial::Denial;
 #[cfg(test)]
 pub(crate) use permit::permit_for_test;
 pub use permit::{Permit, Permitted};
-pub use principal::{LocalCaller, Principal, Who};
+pub use principal::{CallerId, LocalCaller, Principal, Who};
 pub use scope::{Scope, ToolScope};
 
 use crate::model::{Envelope, EnvelopeKind, ServerName};

@@ -7,7 +7,9 @@ mod authorities;
 mod dock;
 mod entrance;
 mod environment;
+mod era;
 mod error;
+mod exchange;
 mod http;
 mod install;
 mod lease;
@@ -33,6 +35,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use caisson_wire::LaunchFile;
 use futures::future::join_all;
 use tokio::{
@@ -56,6 +59,7 @@ use crate::{
 pub use authorities::{Authorities, AuthoritiesError};
 pub use environment::{base_environment, with_image};
 pub use error::{SandboxError, SessionError, StartError};
+pub use exchange::Exchange;
 pub use install::{Install, Output};
 pub use logs::{Clock, LogLine, LogTail};
 pub use plan::{
@@ -248,6 +252,24 @@ impl Sandbox {
         }
         self.may_start()?;
         self.ask(permit.server(), Ask::Open).await
+    }
+
+    /// Sends one request that stands alone to the server the permit is for, starting it where it does not run.
+    ///
+    /// # Errors
+    /// When the server cannot be started, or does not take the request.
+    pub async fn exchange(&self, permit: Permit, request: Bytes) -> Result<Exchange, SandboxError> {
+        if permit.what() != Permitted::Message {
+            return Err(SandboxError::WrongPermit);
+        }
+        self.may_start()?;
+        let front = self.handle(permit.server(), |handle| handle.front.clone())?;
+        front.ask(permit.caller().clone(), request).await
+    }
+
+    /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.
+    pub fn input_schema(&self, name: &ServerName, tool: &str) -> Option<Arc<str>> {
+        self.handle(name, |handle| handle.front.clone()).ok()?.input_schema(tool)
     }
 
     /// What installs trust.

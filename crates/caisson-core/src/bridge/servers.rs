@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use crate::{
     gate::Permit,
     model::ServerName,
-    sandbox::{Sandbox, SandboxError, Session},
+    sandbox::{Exchange, Sandbox, SandboxError, Session},
 };
 
 /// The servers the bridge stands before: the sandbox's, or a test's.
@@ -13,6 +16,12 @@ pub trait Servers: Send + Sync + 'static {
 
     /// Opens the session that `permit` permits, starting the server where it does not run.
     fn open(&self, permit: Permit) -> BoxFuture<'_, Result<Session, SandboxError>>;
+
+    /// Sends one request that stands alone, as `permit` permits, starting the server where it does not run.
+    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>>;
+
+    /// The input schema of a tool, as JSON, as it was pinned; none when it is not known.
+    fn input_schema(&self, server: &ServerName, tool: &str) -> Option<Arc<str>>;
 }
 
 impl Servers for Sandbox {
@@ -22,5 +31,13 @@ impl Servers for Sandbox {
 
     fn open(&self, permit: Permit) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(self.open_session(permit))
+    }
+
+    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+        Box::pin(self.exchange(permit, request))
+    }
+
+    fn input_schema(&self, server: &ServerName, tool: &str) -> Option<Arc<str>> {
+        self.input_schema(server, tool)
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> 
 
 /// Whether a session may be opened.
 pub(super) fn open(principal: &Principal, server: &ServerName) -> Result<Permit, Denial> {
-    tools(principal, server).map(|_| Permit::new(server.clone(), Permitted::Session))
+    tools(principal, server).map(|_| Permit::new(server.clone(), Permitted::Session, principal.caller()))
 }
 
 /// Whether one message may pass to the server.
@@ -43,7 +43,7 @@ pub(super) fn admit(
             return Err(Denial::Tool { server: server.clone(), tool: tool.into_owned() });
         }
     }
-    Ok(Permit::new(server.clone(), Permitted::Message))
+    Ok(Permit::new(server.clone(), Permitted::Message, principal.caller()))
 }
 
 /// Which tools of a server may be called; a denial when it may not be used at all.

@@ -1,3 +1,4 @@
+use super::CallerId;
 use crate::model::ServerName;
 
 /// The gate's word that one thing may be done with one server. `sandbox` does nothing without one.
@@ -8,6 +9,7 @@ use crate::model::ServerName;
 pub struct Permit {
     server: ServerName,
     what: Permitted,
+    caller: CallerId,
 }
 
 /// What a [`Permit`] permits.
@@ -15,13 +17,13 @@ pub struct Permit {
 pub enum Permitted {
     /// Opening a session, and with it starting the server.
     Session,
-    /// Sending one message to the server.
+    /// Sending one message to the server, in a session or as a request that stands alone.
     Message,
 }
 
 impl Permit {
-    pub(super) fn new(server: ServerName, what: Permitted) -> Self {
-        Self { server, what }
+    pub(super) fn new(server: ServerName, what: Permitted, caller: CallerId) -> Self {
+        Self { server, what, caller }
     }
 
     /// The server it is for.
@@ -33,10 +35,15 @@ impl Permit {
     pub fn what(&self) -> Permitted {
         self.what
     }
+
+    /// On whose behalf: what is kept for one caller is never shown to another.
+    pub fn caller(&self) -> &CallerId {
+        &self.caller
+    }
 }
 
 /// A permit that no gate has decided on.
 #[cfg(test)]
 pub(crate) fn permit_for_test(server: ServerName, what: Permitted) -> Permit {
-    Permit::new(server, what)
+    Permit::new(server, what, CallerId::for_test("test"))
 }

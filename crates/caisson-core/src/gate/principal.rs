@@ -18,6 +18,17 @@ pub enum Who {
     Client(Client),
 }
 
+/// Tells callers apart, without a word on what they may do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallerId(Arc<str>);
+
+#[cfg(test)]
+impl CallerId {
+    pub(crate) fn for_test(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
 /// Through what the user asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LocalCaller {
@@ -45,6 +56,14 @@ impl Principal {
 
     pub(super) fn client(token: Token) -> Self {
         Self(Who::Client(Client { subject: token.subject, token: token.id, scope: token.scope }))
+    }
+
+    /// What tells it from every other, for what is kept apart between callers.
+    pub fn caller(&self) -> CallerId {
+        match &self.0 {
+            Who::Local(_) => CallerId("you".into()),
+            Who::Client(client) => CallerId(format!("token {}", client.token).into()),
+        }
     }
 
     /// What it is.

@@ -1,4 +1,5 @@
 mod fields;
+mod splice;
 
 use std::{borrow::Cow, fmt};
 
@@ -6,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub use fields::passes_for;
+pub use splice::Splice;
 
 /// A JSON-RPC request id: a string or an integer (MCP, "Base protocol": never null).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

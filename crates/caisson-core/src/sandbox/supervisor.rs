@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     SandboxError, Session, StartError, entrance,
+    era::Front,
     lease::Lease,
     life::{self, Circumstances, Effect, Life, LifeEvent, Refused, Then},
     link::{Ended, Link},
@@ -77,6 +78,8 @@ pub(super) struct Handle {
     pub(super) server: watch::Sender<Arc<Server>>,
     pub(super) rules: watch::Sender<Arc<[HostRule]>>,
     pub(super) logs: Logs,
+    /// What speaks to the server for clients of either era.
+    pub(super) front: Arc<Front>,
 }
 
 impl Handle {
@@ -89,7 +92,7 @@ impl Handle {
         let (notes, noted) = mpsc::unbounded_channel();
         let logs = Logs::new(common.clock);
         let supervisor = Supervisor {
-            name,
+            name: name.clone(),
             common,
             server: server_seen,
             rules: rules_seen,
@@ -107,7 +110,8 @@ impl Handle {
             ending: None,
         };
         tokio::spawn(supervisor.supervise(asked, noted));
-        Self { asks, state, server, rules, logs }
+        let front = Arc::new(Front::new(name, asks.clone(), server.subscribe()));
+        Self { asks, state, server, rules, logs, front }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     bridge::Servers,
     gate::Permit,
     model::ServerName,
-    sandbox::{SandboxError, Session, SessionError},
+    sandbox::{Exchange, SandboxError, Session, SessionError},
 };
 
 /// Servers called `fake`, one for each session. `broken` cannot be started.
@@ -49,6 +49,15 @@ impl Servers for Fake {
             });
             Ok(session)
         })
+    }
+
+    fn ask(&self, permit: Permit, _: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+        let server = permit.server().clone();
+        Box::pin(async move { Err(SandboxError::Ended { server, reason: "it keeps sessions".to_owned() }) })
+    }
+
+    fn input_schema(&self, _: &ServerName, _: &str) -> Option<Arc<str>> {
+        None
     }
 }
 

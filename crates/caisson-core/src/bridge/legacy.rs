@@ -1,0 +1,233 @@
+//! Streamable HTTP with sessions, as the versions 2025-03-26 to 2025-11-25 have it (MCP 2025-11-25,
+//! "Transports: Streamable HTTP"): a session begins with `initialize`, and each of its requests names it.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hyper::{
+    Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+};
+
+use super::{
+    Inner,
+    answer::Answer,
+    edge::{Admitted, json, status},
+    guard,
+    message::{Posted, chosen_version},
+    negotiate::{self, EVENT_STREAM},
+    refusal::Refusal,
+    session::{self, Asked, Attendance, Session, SessionId},
+    sse::{EventId, SseBody},
+    stream::{Beginning, Reader},
+    version::Version,
+};
+use crate::{gate::Principal, model::ServerName};
+
+/// The header that names a session.
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The header that names the last event a client saw.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// An answer that takes no longer than this leaves alone, as JSON; a later one as an event, so that the
+/// client learns in the meantime that its request has arrived.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+impl Inner {
+    /// Answers what was posted: it opens a session, or belongs to one.
+    pub(super) async fn post_in_session(
+        self: &Arc<Self>,
+        from: Admitted,
+        posted: &Posted<'_>,
+    ) -> Result<Response<Answer>, Refusal> {
+        if posted.initializes() {
+            if posted.is_batch {
+                return Err(Refusal::Batch("to hold initialize"));
+            }
+            if from.headers.contains_key(SESSION_ID) {
+                self.session(&from)?;
+                return Err(Refusal::Initialized);
+            }
+            return self.initialize(from.principal, from.server, posted).await;
+        }
+        let session = self.session(&from)?;
+        let version = session.version().ok_or(Refusal::UnknownSession)?;
+        version.check(&from.headers)?;
+        if posted.is_batch && !version.has_batches() {
+            return Err(Refusal::Batch("since protocol version 2025-06-18"));
+        }
+        self.forward(&session, posted).await
+    }
+
+    /// Opens a session, and answers once the server has.
+    async fn initialize(
+        self: &Arc<Self>,
+        principal: Principal,
+        server: ServerName,
+        posted: &Posted<'_>,
+    ) -> Result<Response<Answer>, Refusal> {
+        if self.draining.is_cancelled() {
+            return Err(Refusal::Draining);
+        }
+        let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
+        let place = self.sessions.take_place(&principal)?;
+        let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
+        let opened = self.servers.open(permit).await.map_err(|error| cannot_start(error.to_string()))?;
+        let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
+        let sessions = Arc::clone(&self.sessions);
+        let session = session::open(id, principal, server.clone(), opened, move |session| {
+            sessions.remove(session.id());
+            drop(place);
+        });
+        let mut opening = Opening { session: &session, opened: false };
+        let Some(mut asked) = session.begin(posted)? else { return Err(Refusal::NoSession) };
+        self.send(&session, posted).await?;
+        asked.sent();
+        let limit = self.settings.initialize_timeout;
+        let Some(Beginning::Answers(answers)) = beginning(&asked, limit).await else {
+            return Err(Refusal::NoAnswer(limit.as_secs()));
+        };
+        // Without an answer of the server's the session has ended, and the answer says why.
+        if let Some(why) = session.ended() {
+            return Err(cannot_start(why.to_owned()));
+        }
+        let answer = answers.into_iter().next().unwrap_or_default();
+        let Some(version) = chosen_version(&answer) else { return Ok(json(answer)) };
+        session.agree(Version::negotiated(Some(&version)));
+        self.sessions.insert(&session);
+        opening.opened = true;
+        let mut response = json(answer);
+        if let Ok(id) = HeaderValue::from_str(session.id().as_str()) {
+            response.headers_mut().insert(SESSION_ID, id);
+        }
+        // The end may have come between the answer and the table, and would not find it there again.
+        if session.ended().is_some() {
+            self.sessions.remove(session.id());
+        }
+        Ok(response)
+    }
+
+    /// Sends what was posted on, and answers with what the server does.
+    async fn forward(
+        &self,
+        session: &Arc<Session>,
+        posted: &Posted<'_>,
+    ) -> Result<Response<Answer>, Refusal> {
+        let attendance = session.attend();
+        let Some(mut asked) = session.begin(posted)? else {
+            self.send(session, posted).await?;
+            return Ok(status(StatusCode::ACCEPTED));
+        };
+        self.send(session, posted).await?;
+        asked.sent();
+        match beginning(&asked, PATIENCE).await {
+            Some(Beginning::Answers(mut answers)) => match answers.pop() {
+                Some(only) if !posted.is_batch => Ok(json(only)),
+                last => {
+                    answers.extend(last);
+                    Ok(json(batch(&answers)))
+                }
+            },
+            Some(Beginning::Stream) | None => {
+                let reader = asked.into_events().ok_or(Refusal::UnknownSession)?;
+                Ok(events(reader, session, attendance))
+            }
+        }
+    }
+
+    /// Sends each message for which there is a permit. A request without one is answered with the denial.
+    async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
+        for message in &posted.messages {
+            let permit =
+                self.gate.admit(session.principal(), session.server(), &message.envelope, message.kind);
+            let sent = match permit {
+                Ok(permit) => session.send(permit, message).await,
+                Err(denial) => Err(Refusal::Denied(denial)),
+            };
+            match (sent, &message.envelope.id) {
+                (Ok(()), _) => {}
+                (Err(refusal), Some(id)) if message.is_request() => session.answer(id, &refusal),
+                (Err(refusal), _) => return Err(refusal),
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens a stream for what belongs to no request, or resumes one.
+    pub(super) fn get(&self, from: &Admitted) -> Result<Response<Answer>, Refusal> {
+        let headers = &from.headers;
+        negotiate::accepts_stream(headers)?;
+        let session = self.session(from)?;
+        session.version().ok_or(Refusal::UnknownSession)?.check(headers)?;
+        if self.draining.is_cancelled() {
+            return Err(Refusal::Draining);
+        }
+        let seen = guard::single(headers, &LAST_EVENT_ID).map_err(|()| Refusal::UnknownEvent)?;
+        let reader = match seen.filter(|seen| !seen.is_empty()) {
+            None => session.listen()?,
+            Some(seen) => session.resume(seen.parse::<EventId>().map_err(|()| Refusal::UnknownEvent)?)?,
+        };
+        let attendance = session.attend();
+        Ok(events(reader, &session, attendance))
+    }
+
+    /// Ends a session.
+    pub(super) fn delete(&self, from: &Admitted) -> Result<Response<Answer>, Refusal> {
+        let session = self.session(from)?;
+        self.sessions.remove(session.id());
+        session.end("its client ended the session");
+        Ok(status(StatusCode::NO_CONTENT))
+    }
+
+    /// The session the request names.
+    fn session(&self, from: &Admitted) -> Result<Arc<Session>, Refusal> {
+        let id = guard::single(&from.headers, &SESSION_ID).map_err(|()| Refusal::UnknownSession)?;
+        let id = id.ok_or(Refusal::NoSession)?;
+        self.sessions.get(id, &from.principal, &from.server).ok_or(Refusal::UnknownSession)
+    }
+}
+
+/// Ends a session that was being opened, unless it was.
+struct Opening<'a> {
+    session: &'a Session,
+    opened: bool,
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if !self.opened {
+            self.session.end("it was never opened");
+        }
+    }
+}
+
+async fn beginning(asked: &Asked, patience: Duration) -> Option<Beginning> {
+    match asked.reader() {
+        Some(reader) => Some(reader.beginning(patience).await),
+        None => None,
+    }
+}
+
+fn events(reader: Reader, session: &Session, attendance: Attendance) -> Response<Answer> {
+    // What is over without an event has nothing to resume.
+    let prime = session.version().is_some_and(Version::is_primed) && !reader.stream().is_closed();
+    let mut response = Response::new(Answer::Stream(Box::new(SseBody::new(reader, prime, attendance))));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// Answers, as a batch.
+fn batch(answers: &[Bytes]) -> Bytes {
+    let size: usize = answers.iter().map(|answer| answer.len() + 1).sum();
+    let mut batch = Vec::with_capacity(size + 1);
+    batch.push(b'[');
+    for (index, answer) in answers.iter().enumerate() {
+        if index > 0 {
+            batch.push(b',');
+        }
+        batch.extend_from_slice(answer);
+    }
+    batch.push(b']');
+    batch.into()
+}

@@ -1,0 +1,62 @@
+//! A request that stands alone, and what comes back on it: the way of clients that keep no session (MCP
+//! 2026-07-28).
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::sync::mpsc;
+use tokio_util::sync::DropGuard;
+
+use super::SessionError;
+use crate::gate::CallerId;
+
+/// What comes back on one request: notifications that belong to it, then its response, with the id the client
+/// gave it. Dropped before the response, it cancels the request at the server.
+#[derive(Debug)]
+pub struct Exchange {
+    messages: mpsc::Receiver<Result<Bytes, SessionError>>,
+    _cancels: DropGuard,
+}
+
+impl Exchange {
+    /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
+    /// triggered, that nobody waits any more.
+    pub(super) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
+        Self { messages, _cancels: cancels }
+    }
+
+    /// The next message; none when the exchange is over. The response is the last. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the server has ended, or does not keep to the protocol. Then comes no more.
+    pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
+        self.messages.recv().await
+    }
+
+    /// As [`Self::next`], polled.
+    pub fn poll_next(
+        &mut self,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Bytes, SessionError>>> {
+        self.messages.poll_recv(cx)
+    }
+}
+
+/// What answers requests that stand alone: a server of the protocol without sessions, or one that is made to
+/// look like it. Every request has its `_meta` with protocol version and client capabilities.
+pub(super) trait Stateless: Send + Sync + 'static {
+    /// Asks `request`, a JSON-RPC request, on behalf of `caller`. What belongs to one caller is never seen by
+    /// another.
+    ///
+    /// # Errors
+    /// When the server cannot be had.
+    fn ask(&self, caller: CallerId, request: Bytes) -> BoxFuture<'_, Result<Exchange, super::SandboxError>>;
+}
+
+/// Opens a session with a process of one server, in the protocol's raw form: nothing has been said on it yet.
+pub(super) trait Opens: Send + Sync + 'static {
+    /// Opens one, starting the server where it does not run.
+    ///
+    /// # Errors
+    /// When the server cannot be started.
+    fn open(&self) -> BoxFuture<'_, Result<super::Session, super::SandboxError>>;
+}
