@@ -1,0 +1,146 @@
+//! Which requests are open on a shared process, and whose.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::super::{super::SessionError, keys};
+use crate::{
+    gate::CallerId,
+    model::{Envelope, EnvelopeKind, RequestId, Splice},
+};
+
+/// Where what comes back on a request goes.
+pub(super) type Sink = mpsc::Sender<Result<Bytes, SessionError>>;
+
+/// Requests that are open.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    open: HashMap<i64, Call>,
+    last: i64,
+    /// The only caller this process has served, as long as there is only one.
+    callers: Callers,
+}
+
+#[derive(Debug, Default)]
+enum Callers {
+    #[default]
+    None,
+    One(CallerId),
+    Several,
+}
+
+/// A request, as its client wrote it.
+#[derive(Debug)]
+struct Call {
+    /// Its id, as JSON.
+    id: String,
+    /// Its progress token, as JSON.
+    progress: Option<String>,
+    sink: Sink,
+}
+
+/// What becomes of a message of the server.
+#[derive(Debug)]
+pub(super) enum Routed {
+    /// It is the last on its request.
+    Answer(Sink, Bytes),
+    /// It belongs to the request with this number of ours.
+    Notice(i64, Sink, Bytes),
+    /// Nothing says whose it is.
+    Unknown,
+    /// The server asks something, which this protocol has no place for.
+    Asked(RequestId),
+}
+
+impl Calls {
+    /// Takes a request in. Answers its number and the request as the server is to read it. None when it is not a
+    /// request.
+    pub(super) fn begin(&mut self, caller: &CallerId, request: &[u8], sink: Sink) -> Option<(i64, Vec<u8>)> {
+        const TOKEN: [&str; 3] = ["params", "_meta", "progressToken"];
+        let mut splice = Splice::of(request)?;
+        let id = splice.get(&["id"])?.get().to_owned();
+        self.last += 1;
+        let number = self.last;
+        let ours = number.to_string();
+        let progress = splice.get(&TOKEN).map(|token| token.get().to_owned());
+        splice.set(&["id"], &ours);
+        if progress.is_some() {
+            splice.set(&TOKEN, &ours);
+        }
+        self.callers = match std::mem::take(&mut self.callers) {
+            Callers::None => Callers::One(caller.clone()),
+            Callers::One(one) if one == *caller => Callers::One(one),
+            Callers::One(_) | Callers::Several => Callers::Several,
+        };
+        self.open.insert(number, Call { id, progress, sink });
+        Some((number, splice.done()))
+    }
+
+    /// Lets go of a request; whether it was open.
+    pub(super) fn end(&mut self, number: i64) -> bool {
+        self.open.remove(&number).is_some()
+    }
+
+    /// Lets go of all requests.
+    pub(super) fn end_all(&mut self) -> Vec<Sink> {
+        self.open.drain().map(|(_, call)| call.sink).collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Finds out whose a message of the server is, and gives it back the client's names for things.
+    pub(super) fn route(&mut self, message: &Bytes) -> Routed {
+        let Ok((envelope, kind)) = Envelope::read(message) else { return Routed::Unknown };
+        match (kind, envelope.id) {
+            (EnvelopeKind::Response, Some(RequestId::Number(number))) => self.answer(number, message),
+            (EnvelopeKind::Response, _) => Routed::Unknown,
+            (EnvelopeKind::Request, Some(id)) => Routed::Asked(id),
+            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => self.notice(message),
+        }
+    }
+
+    fn answer(&mut self, number: i64, message: &[u8]) -> Routed {
+        const SUBSCRIPTION: [&str; 3] = ["result", "_meta", keys::SUBSCRIPTION];
+        let (Some(call), Some(mut splice)) = (self.open.remove(&number), Splice::of(message)) else {
+            return Routed::Unknown;
+        };
+        splice.set(&["id"], &call.id);
+        if splice.get(&SUBSCRIPTION).is_some() {
+            splice.set(&SUBSCRIPTION, &call.id);
+        }
+        Routed::Answer(call.sink, splice.done().into())
+    }
+
+    fn notice(&self, message: &Bytes) -> Routed {
+        const PROGRESS: [&str; 2] = ["params", "progressToken"];
+        const SUBSCRIPTION: [&str; 3] = ["params", "_meta", keys::SUBSCRIPTION];
+        const REQUEST: [&str; 2] = ["params", "requestId"];
+        let Some(mut splice) = Splice::of(message) else { return Routed::Unknown };
+        for path in [PROGRESS.as_slice(), &SUBSCRIPTION, &REQUEST] {
+            let Some(named) = splice.get(path) else { continue };
+            // It names a request, so it belongs to that one or, when it is over, to nobody.
+            let Some((number, call)) =
+                named.get().parse().ok().and_then(|number| Some((number, self.open.get(&number)?)))
+            else {
+                return Routed::Unknown;
+            };
+            let theirs = if path == PROGRESS { call.progress.as_ref() } else { Some(&call.id) };
+            let Some(theirs) = theirs else { return Routed::Unknown };
+            splice.set(path, theirs);
+            return Routed::Notice(number, call.sink.clone(), splice.done().into());
+        }
+        // A log message names no request. It is delivered where no doubt is possible: to the only request there
+        // is, of the only caller there ever was.
+        let mut open = self.open.iter();
+        match (&self.callers, open.next(), open.next()) {
+            (Callers::One(_), Some((number, only)), None) => {
+                Routed::Notice(*number, only.sink.clone(), message.clone())
+            }
+            _ => Routed::Unknown,
+        }
+    }
+}

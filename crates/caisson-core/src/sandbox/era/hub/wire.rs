@@ -1,0 +1,190 @@
+//! One shared process, and the two tasks on it: one that reads, and one for each request that waits to be given
+//! up.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::mpsc,
+    time::{interval, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    super::super::{
+        Exchange, SessionError,
+        logs::Logs,
+        session::{Session, SessionReceiver, SessionSender},
+    },
+    calls::{Calls, Routed, Sink},
+};
+use crate::{
+    gate::CallerId,
+    model::{RequestId, error_response},
+};
+
+/// Messages of one request that wait to be read.
+const WAITING: usize = 64;
+/// A message from this size on waits until those before it were read.
+const LARGE: usize = 256 << 10;
+/// So long a client may take nothing, while others wait behind it. Then its request is given up.
+const STALL: Duration = Duration::from_secs(5);
+/// A process without requests ends after one to two of these.
+const IDLE: Duration = Duration::from_secs(30);
+/// JSON-RPC's code for a method that is not there.
+const UNKNOWN_METHOD: i32 = -32601;
+
+/// A process that is shared.
+pub(super) struct Wire {
+    sender: SessionSender,
+    calls: Mutex<Calls>,
+    logs: Logs,
+    /// Why it takes no more.
+    over: OnceLock<SessionError>,
+}
+
+impl Wire {
+    /// Takes a session on which nothing was said yet.
+    pub(super) fn start(session: Session, logs: Logs) -> Arc<Self> {
+        let (sender, receiver) = session.split();
+        let wire = Arc::new(Self { sender, calls: Mutex::default(), logs, over: OnceLock::new() });
+        tokio::spawn(Arc::clone(&wire).read(receiver));
+        wire
+    }
+
+    /// Whether it takes no more requests.
+    pub(super) fn is_closed(&self) -> bool {
+        self.over.get().is_some()
+    }
+
+    /// Sends a request.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        caller: &CallerId,
+        request: &[u8],
+    ) -> Result<Exchange, SessionError> {
+        let (sink, messages) = mpsc::channel(WAITING);
+        let begun = {
+            let mut calls = self.calls();
+            // Under the lock: once it is over, no request is taken in that nobody would end.
+            if let Some(error) = self.over.get() {
+                return Err(error.clone());
+            }
+            calls.begin(caller, request, sink)
+        };
+        let no_request = || SessionError::Protocol("what was sent is no request".to_owned());
+        let (number, request) = begun.ok_or_else(no_request)?;
+        let given_up = CancellationToken::new();
+        let exchange = Exchange::new(messages, given_up.clone().drop_guard());
+        tokio::spawn(Arc::clone(self).cancel_when(number, given_up));
+        // When this is given up in the middle, the request is sent whole or not at all; the cancellation follows.
+        self.sender.pass(&request).await?;
+        Ok(exchange)
+    }
+
+    /// Cancels a request at the server once nobody waits for it.
+    async fn cancel_when(self: Arc<Self>, number: i64, given_up: CancellationToken) {
+        given_up.cancelled().await;
+        if self.calls().end(number) {
+            self.cancel(number).await;
+        }
+    }
+
+    async fn cancel(&self, number: i64) {
+        let cancel = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{number}}}}}"#
+        );
+        // A process that is gone does nothing more.
+        drop(self.sender.pass(cancel.as_bytes()).await);
+    }
+
+    /// Reads the server's messages until it ends, or nobody has wanted it for a while.
+    async fn read(self: Arc<Self>, mut receiver: SessionReceiver) {
+        let mut idle = interval(IDLE);
+        let mut was_idle = false;
+        let error = loop {
+            tokio::select! {
+                message = receiver.next() => match message {
+                    Some(Ok(message)) => self.heard(&message).await,
+                    Some(Err(error)) => break error,
+                    None => break SessionError::Ended("it closed its output".to_owned()),
+                },
+                _ = idle.tick() => {
+                    let calls = self.calls();
+                    if calls.is_empty() && was_idle {
+                        // Under the lock, so that no request is taken in after this.
+                        drop(self.over.set(SessionError::Closed));
+                        return;
+                    }
+                    was_idle = calls.is_empty();
+                }
+            }
+        };
+        let open = {
+            let mut calls = self.calls();
+            drop(self.over.set(error.clone()));
+            calls.end_all()
+        };
+        for sink in open {
+            tell(sink, Err(error.clone()));
+        }
+    }
+
+    async fn heard(&self, message: &Bytes) {
+        let routed = self.calls().route(message);
+        match routed {
+            Routed::Answer(sink, answer) => tell(sink, Ok(answer)),
+            Routed::Notice(number, sink, notice) => {
+                if !hand(&sink, notice).await && self.calls().end(number) {
+                    tell(sink, Err(SessionError::Protocol("its messages were not read in time".to_owned())));
+                    self.cancel(number).await;
+                }
+            }
+            Routed::Asked(id) => self.refuse(&id).await,
+            Routed::Unknown => self.keep(message),
+        }
+    }
+
+    /// A message that may belong to anybody is for the user's eyes alone.
+    fn keep(&self, message: &[u8]) {
+        let shown =
+            [b"caisson: not delivered, since it names no request: ", &message[..message.len().min(400)]];
+        self.logs.push(0, &shown.concat());
+    }
+
+    async fn refuse(&self, id: &RequestId) {
+        let why = "since 2026-07-28 a server asks by an input_required result";
+        drop(self.sender.pass(&error_response(Some(id), UNKNOWN_METHOD, why)).await);
+    }
+
+    // No panic happens while the lock is held.
+    fn calls(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands a notification to its reader, who has a moment to catch up; whether it was taken.
+async fn hand(sink: &Sink, notice: Bytes) -> bool {
+    let room = if notice.len() < LARGE { 1 } else { WAITING };
+    match timeout(STALL, sink.reserve_many(room)).await {
+        Ok(Ok(mut permits)) => {
+            if let Some(permit) = permits.next() {
+                permit.send(Ok(notice));
+            }
+            true
+        }
+        // Nobody reads any more; the cancellation is on its way.
+        Ok(Err(_)) => true,
+        Err(_) => false,
+    }
+}
+
+/// Tells the last word on a request. It waits for its reader, and nobody else does.
+fn tell(sink: Sink, last: Result<Bytes, SessionError>) {
+    if let Err(mpsc::error::TrySendError::Full(last)) = sink.try_send(last) {
+        tokio::spawn(async move { drop(sink.send(last).await) });
+    }
+}
