@@ -54,3 +54,6 @@ impl Opens for Front {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

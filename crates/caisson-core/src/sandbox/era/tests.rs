@@ -1,0 +1,2 @@
+mod hub;
+mod script;

@@ -1,0 +1,213 @@
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use super::{
+    super::{
+        super::{
+            Exchange, SessionError,
+            exchange::{Opens, Stateless},
+            logs::Logs,
+        },
+        hub::Hub,
+    },
+    script::{Process, Script},
+};
+use crate::gate::CallerId;
+
+const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+
+struct Setup {
+    hub: Hub,
+    logs: Logs,
+    script: Arc<Script>,
+    processes: tokio::sync::mpsc::UnboundedReceiver<Process>,
+}
+
+fn setup() -> Setup {
+    let (script, processes) = Script::new();
+    let logs = Logs::new(std::time::SystemTime::now);
+    let hub = Hub::new("fake".parse().unwrap(), Arc::clone(&script) as Arc<dyn Opens>, logs.clone());
+    Setup { hub, logs, script, processes }
+}
+
+fn caller(name: &str) -> CallerId {
+    CallerId::for_test(name)
+}
+
+async fn ask(hub: &Hub, name: &str, request: Value) -> Exchange {
+    hub.ask(caller(name), request.to_string().into()).await.unwrap()
+}
+
+fn call(id: impl Into<Value>, token: impl Into<Value>) -> Value {
+    json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/call", "params":
+        {"name": "x", "_meta": {"progressToken": token.into()}, "new": [1.5]}})
+}
+
+async fn next(exchange: &mut Exchange) -> Option<Result<Value, SessionError>> {
+    let next = timeout(Duration::from_secs(5), exchange.next()).await.expect("something comes");
+    next.map(|message| message.map(|message| serde_json::from_slice(&message).unwrap()))
+}
+
+async fn heard(exchange: &mut Exchange) -> Value {
+    next(exchange).await.expect("a message").expect("no error")
+}
+
+#[tokio::test]
+async fn clients_that_use_the_same_names_see_only_their_own() {
+    let Setup { hub, mut processes, script, .. } = setup();
+    let (mut a, mut b) = (ask(&hub, "a", call(1, "t")).await, ask(&hub, "b", call(1, "t")).await);
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    assert_eq!(script.count.load(std::sync::atomic::Ordering::SeqCst), 1);
+    assert_ne!(first["id"], second["id"]);
+    assert_eq!(first["params"]["_meta"]["progressToken"], first["id"]);
+    assert_eq!(first["params"]["new"], json!([1.5]));
+    let progress = |of: &Value| {
+        json!({"jsonrpc": "2.0", "method": "notifications/progress",
+        "params": {"progressToken": of["id"], "progress": 1, "message": "for one alone"}})
+    };
+    process.says(progress(&second)).await;
+    process.says(json!({"jsonrpc": "2.0", "id": second["id"], "result": {"of": "b"}})).await;
+    process.says(progress(&first)).await;
+    process.says(json!({"jsonrpc": "2.0", "id": first["id"], "error": {"code": -1, "message": "a"}})).await;
+    assert_eq!(heard(&mut a).await["params"]["progressToken"], "t");
+    assert_eq!(
+        heard(&mut a).await,
+        json!({"jsonrpc": "2.0", "id": 1, "error": {"code": -1, "message": "a"}})
+    );
+    assert!(next(&mut a).await.is_none());
+    assert_eq!(heard(&mut b).await["params"]["message"], "for one alone");
+    assert_eq!(heard(&mut b).await, json!({"jsonrpc": "2.0", "id": 1, "result": {"of": "b"}}));
+}
+
+#[tokio::test]
+async fn subscriptions_go_by_the_clients_own_id() {
+    let Setup { hub, mut processes, .. } = setup();
+    let listen = |id: &str| {
+        json!({"jsonrpc": "2.0", "id": id, "method": "subscriptions/listen",
+        "params": {"_meta": {}, "notifications": {"toolsListChanged": true}}})
+    };
+    let (mut a, mut b) = (ask(&hub, "a", listen("s")).await, ask(&hub, "b", listen("s")).await);
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    let changed = |of: &Value| {
+        json!({"jsonrpc": "2.0", "method": "notifications/tools/list_changed",
+        "params": {"_meta": {SUBSCRIPTION: of["id"]}}})
+    };
+    process.says(changed(&first)).await;
+    assert_eq!(heard(&mut a).await["params"]["_meta"][SUBSCRIPTION], "s");
+    process
+        .says(
+            json!({"jsonrpc": "2.0", "id": second["id"], "result": {"_meta": {SUBSCRIPTION: second["id"]}}}),
+        )
+        .await;
+    let ended = heard(&mut b).await;
+    assert_eq!((&ended["id"], &ended["result"]["_meta"][SUBSCRIPTION]), (&json!("s"), &json!("s")));
+}
+
+#[tokio::test]
+async fn who_goes_away_cancels_and_nobody_else_is() {
+    let Setup { hub, mut processes, .. } = setup();
+    let (a, mut b) = (ask(&hub, "a", call(1, 1)).await, ask(&hub, "b", call(1, 1)).await);
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    drop(a);
+    let cancelled = process.hears().await;
+    assert_eq!(cancelled["method"], "notifications/cancelled");
+    assert_eq!(cancelled["params"]["requestId"], first["id"]);
+    // The answer comes all the same, as it may.
+    process.says(json!({"jsonrpc": "2.0", "id": first["id"], "result": {"of": "a"}})).await;
+    process.says(json!({"jsonrpc": "2.0", "id": second["id"], "result": {"of": "b"}})).await;
+    assert_eq!(heard(&mut b).await["result"]["of"], "b");
+    drop(b);
+    let silent = timeout(Duration::from_millis(50), process.from_client.recv()).await;
+    assert!(silent.is_err(), "an answered request is not cancelled");
+}
+
+#[tokio::test]
+async fn a_log_message_is_delivered_where_no_doubt_is_possible() {
+    let Setup { hub, mut processes, logs, .. } = setup();
+    let log =
+        |text: &str| json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"data": text}});
+    let mut a = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let first = process.hears().await;
+    process.says(log("of a")).await;
+    assert_eq!(heard(&mut a).await["params"]["data"], "of a");
+    let mut b = ask(&hub, "b", call(1, 1)).await;
+    let second = process.hears().await;
+    process.says(log("secret of one")).await;
+    process.says(json!({"jsonrpc": "2.0", "id": first["id"], "result": {}})).await;
+    assert_eq!(heard(&mut a).await["result"], json!({}));
+    process.says(log("late and secret")).await;
+    process.says(json!({"jsonrpc": "2.0", "id": second["id"], "result": {}})).await;
+    assert_eq!(heard(&mut b).await["result"], json!({}));
+    let kept: String = logs.tail().lines.iter().map(|line| line.text.clone()).collect();
+    assert!(kept.contains("secret of one") && kept.contains("late and secret"), "{kept}");
+}
+
+#[tokio::test]
+async fn what_a_server_asks_is_refused() {
+    let Setup { hub, mut processes, .. } = setup();
+    let _a = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": "s", "method": "elicitation/create", "params": {}})).await;
+    let refusal = process.hears().await;
+    assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!("s"), &json!(-32601)));
+}
+
+#[tokio::test]
+async fn the_end_of_the_process_ends_every_request_and_the_next_has_a_new_one() {
+    let Setup { hub, mut processes, .. } = setup();
+    let (mut a, mut b) = (ask(&hub, "a", call(1, 1)).await, ask(&hub, "b", call(1, 1)).await);
+    let process = processes.recv().await.unwrap();
+    drop(process);
+    for exchange in [&mut a, &mut b] {
+        assert!(matches!(next(exchange).await, Some(Err(SessionError::Ended(_)))));
+        assert!(next(exchange).await.is_none());
+    }
+    let mut again = ask(&hub, "a", call(2, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    assert_eq!(heard(&mut again).await["id"], 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_given_up_and_nobody_waits_for_it_long() {
+    let Setup { hub, mut processes, .. } = setup();
+    let (mut slow, mut quick) = (ask(&hub, "a", call(1, 1)).await, ask(&hub, "b", call(1, 1)).await);
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    for _ in 0..100 {
+        process
+            .says(json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                "params": {"progressToken": first["id"], "progress": 1}}))
+            .await;
+    }
+    process.says(json!({"jsonrpc": "2.0", "id": second["id"], "result": {}})).await;
+    let answer = timeout(Duration::from_secs(60), quick.next()).await.expect("the quick one is not held up");
+    assert!(answer.unwrap().is_ok());
+    assert_eq!(process.hears().await["params"]["requestId"], first["id"]);
+    let mut last = None;
+    while let Some(message) = slow.next().await {
+        last = Some(message);
+    }
+    assert!(matches!(last, Some(Err(SessionError::Protocol(_)))), "{last:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_nobody_wants_ends() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut a = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    heard(&mut a).await;
+    timeout(Duration::from_secs(120), process.to_client.closed()).await.expect("it is let go");
+    let _again = ask(&hub, "a", call(2, 1)).await;
+    assert!(processes.recv().await.is_some());
+}
