@@ -50,6 +50,7 @@ use crate::{
     engine::{EngineChoice, EngineEnv, Engines},
     gate::{Gate, tokens::Tokens},
     model::{EventSender, ServerState},
+    pins::Pins,
     registry::{EngineSetting, Registry, Settings, State},
     sandbox::{Authorities, Places, Sandbox, SandboxParts, UserIds},
     secrets::{Keychain, Secrets},
@@ -95,6 +96,7 @@ struct Parts {
     catalog: Catalog,
     gate: Gate,
     state: State,
+    pins: Pins,
     clients: Clients,
     program: PathBuf,
     events: EventSender,
@@ -147,7 +149,9 @@ impl Host {
         let engines = Engines::new(engine, choice, paths.artifacts.clone());
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
+        let pins = Pins::new(state.clone());
         let sandbox = Sandbox::new(SandboxParts {
+            pins: pins.clone(),
             engines: engines.clone(),
             secrets: secrets.clone(),
             egress: Egress::new(Resolver::System),
@@ -186,6 +190,7 @@ impl Host {
             catalog,
             gate,
             state,
+            pins,
             clients,
             program,
             events,

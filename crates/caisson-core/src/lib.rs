@@ -13,6 +13,7 @@ pub mod engine;
 pub mod gate;
 pub mod host;
 pub mod model;
+pub mod pins;
 pub mod registry;
 pub mod sandbox;
 pub mod secrets;

@@ -45,6 +45,8 @@ use tokio::{
 
 use self::{
     dock::EngineDock,
+    era::Front,
+    exchange::Stateless as _,
     start::Common,
     supervisor::{Ask, Handle, Reply},
 };
@@ -53,6 +55,7 @@ use crate::{
     engine::Engines,
     gate::{Permit, Permitted},
     model::{Event, EventSender, HostRule, Server, ServerName, ServerState},
+    pins::Pins,
     secrets::Secrets,
 };
 
@@ -91,6 +94,8 @@ pub struct SandboxParts {
     pub authorities: Authorities,
     /// The time.
     pub clock: Clock,
+    /// What servers say of themselves.
+    pub pins: Pins,
 }
 
 /// Every installed server and its container. Cheap to clone. Must be used within a Tokio runtime.
@@ -107,12 +112,34 @@ struct Inner {
 impl Sandbox {
     /// A sandbox without servers; [`Self::define`] adds them. Nothing is started yet.
     pub fn new(parts: SandboxParts) -> Self {
-        let SandboxParts { engines, secrets, egress, events, home_id, user, places, authorities, clock } =
-            parts;
+        let SandboxParts {
+            engines,
+            secrets,
+            egress,
+            events,
+            home_id,
+            user,
+            places,
+            authorities,
+            clock,
+            pins,
+        } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
         let swept = OnceCell::new();
-        Self::with(Common { dock, secrets, egress, events, home_id, user, places, authorities, clock, swept })
+        Self::with(Common {
+            dock,
+            secrets,
+            egress,
+            events,
+            home_id,
+            user,
+            places,
+            authorities,
+            clock,
+            pins,
+            swept,
+        })
     }
 
     fn with(common: Common) -> Self {
@@ -242,16 +269,28 @@ impl Sandbox {
         self.0.paused.load(Ordering::SeqCst)
     }
 
-    /// Opens a session with the server the permit is for, starting it where it does not run.
+    /// Opens a session with the server the permit is for. `hello` is the message the client begins with, which is
+    /// looked at and not sent. The server is started where it does not run: with the session, or with the first
+    /// message that needs it.
     ///
     /// # Errors
     /// When the server cannot be started, or does not take the session.
-    pub async fn open_session(&self, permit: Permit) -> Result<Session, SandboxError> {
+    pub async fn open_session(&self, permit: Permit, hello: &[u8]) -> Result<Session, SandboxError> {
         if permit.what() != Permitted::Session {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
-        self.ask(permit.server(), Ask::Open).await
+        self.front(permit.server())?.session(permit.caller().clone(), hello).await
+    }
+
+    /// Asks a server what it is and what it says of itself, and pins it, so that clients are answered before it
+    /// runs.
+    ///
+    /// # Errors
+    /// When the server cannot be started, or does not speak MCP.
+    pub async fn learn(&self, name: &ServerName) -> Result<(), SandboxError> {
+        self.may_start()?;
+        self.front(name)?.learn().await
     }
 
     /// Sends one request that stands alone to the server the permit is for, starting it where it does not run.
@@ -263,13 +302,12 @@ impl Sandbox {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
-        let front = self.handle(permit.server(), |handle| handle.front.clone())?;
-        front.ask(permit.caller().clone(), request).await
+        self.front(permit.server())?.ask(permit.caller().clone(), request).await
     }
 
     /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.
     pub fn input_schema(&self, name: &ServerName, tool: &str) -> Option<Arc<str>> {
-        self.handle(name, |handle| handle.front.clone()).ok()?.input_schema(tool)
+        self.front(name).ok()?.input_schema(tool)
     }
 
     /// What installs trust.
@@ -311,6 +349,10 @@ impl Sandbox {
         drop(timeout(SHUTDOWN, self.ask_all(Ask::End)).await);
         // What has not ended by now ends with its supervisor, when this lets go of it.
         self.0.servers.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn front(&self, name: &ServerName) -> Result<Arc<Front>, SandboxError> {
+        self.handle(name, |handle| handle.front.clone())
     }
 
     fn may_start(&self) -> Result<(), SandboxError> {

@@ -71,7 +71,9 @@ impl Inner {
         let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
         let place = self.sessions.take_place(&principal)?;
         let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
-        let opened = self.servers.open(permit).await.map_err(|error| cannot_start(error.to_string()))?;
+        let hello = posted.messages.first().map_or(&[][..], |message| message.raw);
+        let opened =
+            self.servers.open(permit, hello).await.map_err(|error| cannot_start(error.to_string()))?;
         let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
         let sessions = Arc::clone(&self.sessions);
         let session = session::open(id, principal, server.clone(), opened, move |session| {

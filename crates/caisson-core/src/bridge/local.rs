@@ -80,6 +80,10 @@ pub enum LocalError {
 }
 
 impl LocalClient {
+    /// What it begins with, as far as it tells one kind of client from another.
+    pub const HELLO: &[u8] =
+        br#"{"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+
     /// Opens a conversation on a new session, on behalf of `principal`. `limit` is how long the server may be
     /// silent while it is to answer.
     ///

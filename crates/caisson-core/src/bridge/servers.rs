@@ -14,8 +14,8 @@ pub trait Servers: Send + Sync + 'static {
     /// Whether a server of this name is installed.
     fn has(&self, server: &ServerName) -> bool;
 
-    /// Opens the session that `permit` permits, starting the server where it does not run.
-    fn open(&self, permit: Permit) -> BoxFuture<'_, Result<Session, SandboxError>>;
+    /// Opens the session that `permit` permits, for a client that begins with `hello`.
+    fn open<'a>(&'a self, permit: Permit, hello: &'a [u8]) -> BoxFuture<'a, Result<Session, SandboxError>>;
 
     /// Sends one request that stands alone, as `permit` permits, starting the server where it does not run.
     fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>>;
@@ -29,8 +29,8 @@ impl Servers for Sandbox {
         self.has(server)
     }
 
-    fn open(&self, permit: Permit) -> BoxFuture<'_, Result<Session, SandboxError>> {
-        Box::pin(self.open_session(permit))
+    fn open<'a>(&'a self, permit: Permit, hello: &'a [u8]) -> BoxFuture<'a, Result<Session, SandboxError>> {
+        Box::pin(self.open_session(permit, hello))
     }
 
     fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {

@@ -22,8 +22,13 @@ pub enum Who {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallerId(Arc<str>);
 
-#[cfg(test)]
 impl CallerId {
+    /// Caisson itself, when it asks a server what it is.
+    pub(crate) fn caisson() -> Self {
+        Self("caisson".into())
+    }
+
+    #[cfg(test)]
     pub(crate) fn for_test(name: &str) -> Self {
         Self(name.into())
     }

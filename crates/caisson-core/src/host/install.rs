@@ -4,7 +4,7 @@ use super::{Host, names::NameHeld, servers};
 use crate::{
     catalog::{self, InstallOptions, Lockfile, suggest_name},
     control::api::{self, ApiError, ErrorCode, PrepareInstall, Prepared, ServerView, Ticket},
-    model::{ProgressSink, Server, ServerName},
+    model::{ProgressSink, Server, ServerName, ServerState},
     registry::atomic,
     sandbox::Folders,
 };
@@ -105,7 +105,24 @@ impl Host {
             self.0.sandbox.stop(&name).await?;
             self.drop_image(&before).await;
         }
+        self.learn(&name).await;
         self.view(&name)
+    }
+
+    /// Runs the server once, so that clients are answered from what it said. Where it cannot run yet, for want of
+    /// a secret, clients learn it from the server itself later on.
+    async fn learn(&self, name: &ServerName) {
+        let missing = self.in_force(name).and_then(|server| self.missing_secrets(name, &server));
+        if !missing.is_ok_and(|missing| missing.is_empty()) {
+            return;
+        }
+        let was_stopped = self.0.sandbox.state(name) == Some(ServerState::Stopped);
+        if let Err(error) = self.0.sandbox.learn(name).await {
+            tracing::warn!(server = %name, %error, "what the server says of itself was not learnt");
+        }
+        if was_stopped && let Err(error) = self.0.sandbox.stop(name).await {
+            tracing::warn!(server = %name, %error, "the server was not stopped after its first run");
+        }
     }
 
     fn keep_lockfile(&self, name: &ServerName, lockfile: &Lockfile) -> std::io::Result<()> {

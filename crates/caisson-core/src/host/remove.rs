@@ -49,6 +49,9 @@ impl Host {
             Err(error) => account.problem("file", &error),
         }
         account.done("file".into());
+        if let Err(error) = self.0.pins.forget(name) {
+            account.problem("what it said of itself", &error);
+        }
         self.0.sandbox.forget(name);
         if let Some(server) = &listed.server {
             self.drop_image(server).await;

@@ -10,20 +10,21 @@ use tokio::{
 use super::Host;
 use crate::{
     control::{self, LineError, LineReader, api::ApiError},
-    gate::{Gate, LocalCaller, Principal},
+    gate::{Gate, LocalCaller, Permit, Principal},
     model::{Envelope, EnvelopeKind, RequestId, ServerName},
-    sandbox,
+    sandbox::Sandbox,
 };
 
 /// So many answers of Caisson's own wait to be written.
 const ANSWERS: usize = 64;
 
-/// A session that is open, before it is relayed.
+/// A session that may be opened, and is with the client's first message: that tells which protocol it speaks.
 pub struct Passthrough {
     gate: Gate,
     principal: Principal,
     server: ServerName,
-    session: sandbox::Session,
+    sandbox: Sandbox,
+    permit: Permit,
 }
 
 impl Host {
@@ -31,8 +32,8 @@ impl Host {
         self.in_force(server)?;
         let principal = self.0.gate.local(LocalCaller::Shim);
         let permit = self.0.gate.open(&principal, server)?;
-        let session = self.0.sandbox.open_session(permit).await?;
-        Ok(Passthrough { gate: self.0.gate.clone(), principal, server: server.clone(), session })
+        let (gate, sandbox) = (self.0.gate.clone(), self.0.sandbox.clone());
+        Ok(Passthrough { gate, principal, server: server.clone(), sandbox, permit })
     }
 }
 
@@ -50,13 +51,33 @@ impl control::Session for Passthrough {
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { gate, principal, server, session } = self;
-        let (sender, mut receiver) = session.split();
+        let Self { gate, principal, server, sandbox, permit } = self;
+        let mut first = match from_client.next().await {
+            Ok(Some(line)) => Some(line.to_vec()),
+            Ok(None) | Err(_) => return,
+        };
+        let opened = sandbox.open_session(permit, first.as_deref().unwrap_or_default()).await;
+        let (sender, mut receiver) = match opened {
+            Ok(session) => session.split(),
+            Err(error) => {
+                let id = first.as_deref().and_then(|line| Envelope::read(line).ok()?.0.id);
+                let refusal = answer(id.as_ref(), -32000, &error.to_string());
+                // A client that is gone needs no answer.
+                drop(to_client.write_all(&refusal).await);
+                drop(to_client.shutdown().await);
+                return;
+            }
+        };
         let (told, mut tells) = mpsc::channel(ANSWERS);
 
         let inward = async move {
             loop {
-                let line = match from_client.next().await {
+                let hello = first.take();
+                let next = match &hello {
+                    Some(hello) => Ok(Some(hello.as_slice())),
+                    None => from_client.next().await,
+                };
+                let line = match next {
                     Ok(Some(line)) => line,
                     // Dropping the sender ends the server's input.
                     Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,

@@ -46,7 +46,7 @@ impl Host {
         let limit = self.in_force(server)?.life.start_timeout();
         let principal = self.0.gate.local(LocalCaller::Control);
         let permit = self.0.gate.open(&principal, server)?;
-        let session = self.0.sandbox.open_session(permit).await?;
+        let session = self.0.sandbox.open_session(permit, LocalClient::HELLO).await?;
         Ok(LocalClient::open(self.0.gate.clone(), principal, server.clone(), session, limit).await?)
     }
 }

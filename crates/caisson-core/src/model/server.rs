@@ -67,11 +67,15 @@ pub struct LifeSettings {
     pub start_timeout: u64,
     /// So often it is started again after it failed, before Caisson gives up.
     pub restarts: u32,
+    /// Whether it is started as soon as a client connects, and not with the first request that needs it.
+    pub prewarm: bool,
+    /// Whether it is started with Caisson, and never stopped for idleness.
+    pub always_on: bool,
 }
 
 impl Default for LifeSettings {
     fn default() -> Self {
-        Self { idle_stop: 900, start_timeout: 60, restarts: 5 }
+        Self { idle_stop: 900, start_timeout: 60, restarts: 5, prewarm: false, always_on: false }
     }
 }
 

@@ -1,27 +1,51 @@
 //! Any client with any server. Two eras of MCP do not understand each other: the one with sessions, up to
-//! 2025-11-25, and the one without, from 2026-07-28 on. A server's front speaks to it in an era it knows.
+//! 2025-11-25, and the one without, from 2026-07-28 on. A server's front speaks to it in an era it knows, and
+//! says what the server is known to say while it does not run.
 
-pub(super) mod hub;
+mod conversation;
+mod hub;
+mod kept;
 mod keys;
+mod lazy;
+mod probe;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use super::{Exchange, SandboxError, Session, exchange::Opens, supervisor::Ask};
+use self::{hub::Hub, kept::Kept, lazy::Lazy};
+use super::{
+    Exchange, SandboxError, Session,
+    exchange::{Opens, Stateless},
+    logs::Logs,
+    supervisor::Ask,
+};
 use crate::{
     gate::CallerId,
-    model::{Server, ServerName},
+    model::{Server, ServerName, ServerState},
+    pins::{Eras, Pin, Pins, Profile},
 };
 
 /// What speaks to one server for clients of either era.
-#[derive(Debug)]
 pub(super) struct Front {
-    name: ServerName,
-    asks: mpsc::UnboundedSender<Ask>,
+    opener: Arc<dyn Opens>,
     server: watch::Receiver<Arc<Server>>,
+    state: watch::Receiver<ServerState>,
+    pins: Pins,
+    hub: Hub,
+    known: SyncMutex<Option<Known>>,
+    /// Held while the server is asked what it is.
+    probing: Mutex<()>,
+}
+
+/// What is known of the server as it is defined.
+#[derive(Clone)]
+struct Known {
+    server: Arc<Server>,
+    pin: Pin,
+    eras: Option<Eras>,
 }
 
 impl Front {
@@ -29,22 +53,133 @@ impl Front {
         name: ServerName,
         asks: mpsc::UnboundedSender<Ask>,
         server: watch::Receiver<Arc<Server>>,
+        state: watch::Receiver<ServerState>,
+        logs: Logs,
+        pins: Pins,
     ) -> Self {
-        Self { name, asks, server }
+        let opener: Arc<dyn Opens> = Arc::new(Opener { name: name.clone(), asks });
+        let hub = Hub::new(name, Arc::clone(&opener), logs);
+        Self { opener, server, state, pins, hub, known: SyncMutex::default(), probing: Mutex::default() }
     }
 
-    /// Asks a request that stands alone.
-    pub(super) async fn ask(&self, _caller: CallerId, _request: Bytes) -> Result<Exchange, SandboxError> {
-        Err(SandboxError::Stopped(self.name.clone()))
+    /// A session for a client that begins with `hello`.
+    pub(super) async fn session(
+        self: &Arc<Self>,
+        caller: CallerId,
+        hello: &[u8],
+    ) -> Result<Session, SandboxError> {
+        let Some(profile) = Profile::of(hello) else {
+            drop(caller);
+            // Whatever it is, it is the server's to answer.
+            return self.opener.open().await;
+        };
+        let eras = self.eras().await?;
+        let pin = self.known().pin;
+        if !eras.legacy {
+            return self.opener.open().await;
+        }
+        let is_pinned = || pin.result(&profile, "initialize").is_some();
+        if self.runs() && is_pinned() {
+            return self.opener.open().await;
+        }
+        let life = self.server.borrow().life.clone();
+        let (opener, patience) = (Arc::clone(&self.opener), life.start_timeout());
+        Ok(Lazy { opener, pin, profile, prewarm: life.prewarm, patience }.session())
+    }
+
+    /// Asks the server what it is and what it says of itself, and pins it.
+    pub(super) async fn learn(self: &Arc<Self>) -> Result<(), SandboxError> {
+        let eras = self.eras().await?;
+        let patience = self.server.borrow().life.start_timeout();
+        if eras.legacy {
+            probe::learn(&*self.opener, &self.known().pin, patience).await?;
+        }
+        for request in conversation::standalone_questions() {
+            let mut exchange = self.ask(CallerId::caisson(), request).await?;
+            // What comes by is kept.
+            while tokio::time::timeout(patience, exchange.next()).await.is_ok_and(|heard| heard.is_some()) {}
+        }
+        Ok(())
     }
 
     /// The input schema of a tool, as it was pinned.
-    pub(super) fn input_schema(&self, _tool: &str) -> Option<Arc<str>> {
-        None
+    pub(super) fn input_schema(&self, tool: &str) -> Option<Arc<str>> {
+        kept::input_schema(&self.known().pin, tool)
+    }
+
+    /// The eras the server knows. It is asked when nobody knows yet.
+    async fn eras(&self) -> Result<Eras, SandboxError> {
+        if let Some(eras) = self.known().eras {
+            return Ok(eras);
+        }
+        let _probing = self.probing.lock().await;
+        let known = self.known();
+        if let Some(eras) = known.eras {
+            return Ok(eras);
+        }
+        let eras = probe::eras(&*self.opener, known.server.life.start_timeout()).await?;
+        known.pin.set_eras(eras);
+        *self.lock() = Some(Known { eras: Some(eras), ..known });
+        Ok(eras)
+    }
+
+    fn known(&self) -> Known {
+        let server = self.server.borrow().clone();
+        let mut known = self.lock();
+        if let Some(known) = &*known
+            && Arc::ptr_eq(&known.server, &server)
+        {
+            return known.clone();
+        }
+        let pin = self.pins.of(self.opener.server(), &server);
+        let eras = pin.eras();
+        known.insert(Known { server, pin, eras }).clone()
+    }
+
+    fn runs(&self) -> bool {
+        matches!(*self.state.borrow(), ServerState::Running { .. })
+    }
+
+    // No panic happens while the lock is held.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Opens for Front {
+impl Stateless for Front {
+    fn ask(&self, caller: CallerId, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+        Box::pin(async move {
+            let eras = self.eras().await?;
+            let below: &dyn Stateless = &self.hub;
+            let Some(kept) = Kept::of(&request, eras) else { return below.ask(caller, request).await };
+            let pin = self.known().pin;
+            if !self.runs()
+                && let Some(exchange) = kept.answer(&pin)
+            {
+                return Ok(exchange);
+            }
+            Ok(kept.keeping(below.ask(caller, request).await?, pin))
+        })
+    }
+}
+
+impl std::fmt::Debug for Front {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Front").field("server", self.opener.server()).finish_non_exhaustive()
+    }
+}
+
+/// Opens raw sessions at the server's supervisor.
+struct Opener {
+    name: ServerName,
+    asks: mpsc::UnboundedSender<Ask>,
+}
+
+impl Opens for Opener {
+    fn server(&self) -> &ServerName {
+        &self.name
+    }
+
     fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();

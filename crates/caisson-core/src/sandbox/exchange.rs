@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
 
-use super::SessionError;
-use crate::gate::CallerId;
+use super::{SandboxError, Session, SessionError};
+use crate::{gate::CallerId, model::ServerName};
 
 /// What comes back on one request: notifications that belong to it, then its response, with the id the client
 /// gave it. Dropped before the response, it cancels the request at the server.
@@ -49,14 +49,17 @@ pub(super) trait Stateless: Send + Sync + 'static {
     ///
     /// # Errors
     /// When the server cannot be had.
-    fn ask(&self, caller: CallerId, request: Bytes) -> BoxFuture<'_, Result<Exchange, super::SandboxError>>;
+    fn ask(&self, caller: CallerId, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>>;
 }
 
 /// Opens a session with a process of one server, in the protocol's raw form: nothing has been said on it yet.
 pub(super) trait Opens: Send + Sync + 'static {
+    /// The server.
+    fn server(&self) -> &ServerName;
+
     /// Opens one, starting the server where it does not run.
     ///
     /// # Errors
     /// When the server cannot be started.
-    fn open(&self) -> BoxFuture<'_, Result<super::Session, super::SandboxError>>;
+    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>>;
 }

@@ -122,7 +122,7 @@ impl Life {
     pub(super) fn deadline(&self, settings: &LifeSettings) -> Option<Instant> {
         match self {
             // Without a time, it is never stopped for idleness.
-            Self::Running { .. } if settings.idle_stop == 0 => None,
+            Self::Running { .. } if settings.idle_stop == 0 || settings.always_on => None,
             Self::Running { idle, .. } => idle.map(|since| since + settings.idle_stop()),
             Self::Backoff { until, .. } => Some(*until),
             Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } | Self::Failed { .. } => None,

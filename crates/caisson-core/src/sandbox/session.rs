@@ -35,14 +35,14 @@ pub struct SessionSender {
     server: ServerName,
     messages: mpsc::Sender<Bytes>,
     closed: Arc<AtomicBool>,
-    _lease: Arc<Lease>,
+    _lease: Option<Arc<Lease>>,
 }
 
 /// The way from the server.
 #[derive(Debug)]
 pub struct SessionReceiver {
     source: Source,
-    _lease: Arc<Lease>,
+    _lease: Option<Arc<Lease>>,
 }
 
 #[derive(Debug)]
@@ -69,16 +69,17 @@ impl Session {
         lease: Arc<Lease>,
         reader: impl FnOnce(Arc<AtomicBool>) -> StdioReader,
     ) -> (Self, SessionEnds) {
-        let (sender, ends) = SessionSender::new(server, lease.clone());
+        let (sender, ends) = SessionSender::new(server, Some(lease.clone()));
         let source = Source::Stdio(Box::new(reader(ends.closed.clone())));
-        (Self { sender, receiver: SessionReceiver { source, _lease: lease } }, ends)
+        (Self { sender, receiver: SessionReceiver { source, _lease: Some(lease) } }, ends)
     }
 
     /// A session whose messages somebody else carries: the adapter of HTTP servers. What is sent comes out of the
-    /// ends; what is put into the last is received. An error put there should be the last.
+    /// ends; what is put into the last is received. An error put there should be the last. Without a lease, the
+    /// session does not keep a container running.
     pub(super) fn carried(
         server: ServerName,
-        lease: Arc<Lease>,
+        lease: Option<Arc<Lease>>,
     ) -> (Self, SessionEnds, mpsc::Sender<Result<Bytes, SessionError>>) {
         let (sender, ends) = SessionSender::new(server, lease.clone());
         let (incoming, messages) = mpsc::channel(WAITING);
@@ -91,8 +92,7 @@ impl Session {
     pub(crate) fn for_test(
         server: ServerName,
     ) -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<Result<Bytes, SessionError>>) {
-        let (notes, _) = mpsc::unbounded_channel();
-        let (session, ends, incoming) = Self::carried(server, Arc::new(Lease::new(0, notes)));
+        let (session, ends, incoming) = Self::carried(server, None);
         (session, ends.outgoing, incoming)
     }
 
@@ -103,7 +103,7 @@ impl Session {
 }
 
 impl SessionSender {
-    fn new(server: ServerName, lease: Arc<Lease>) -> (Self, SessionEnds) {
+    fn new(server: ServerName, lease: Option<Arc<Lease>>) -> (Self, SessionEnds) {
         let (messages, outgoing) = mpsc::channel(WAITING);
         let closed = Arc::new(AtomicBool::new(false));
         let ends = SessionEnds { outgoing, closed: closed.clone() };

@@ -21,6 +21,7 @@ use crate::{
     egress::Egress,
     engine::EngineFacts,
     model::{EventSender, FolderGrant, SecretName, Server, ServerName, Transport},
+    pins::Pins,
     secrets::{SecretError, Secrets},
 };
 
@@ -58,6 +59,7 @@ pub(super) struct Common {
     pub(super) places: Places,
     pub(super) authorities: Authorities,
     pub(super) clock: Clock,
+    pub(super) pins: Pins,
     /// Set once what a predecessor has left was removed.
     pub(super) swept: OnceCell<()>,
 }

@@ -91,6 +91,7 @@ impl Handle {
         let (state_sender, state) = watch::channel(ServerState::Stopped);
         let (notes, noted) = mpsc::unbounded_channel();
         let logs = Logs::new(common.clock);
+        let pins = common.pins.clone();
         let supervisor = Supervisor {
             name: name.clone(),
             common,
@@ -110,7 +111,12 @@ impl Handle {
             ending: None,
         };
         tokio::spawn(supervisor.supervise(asked, noted));
-        let front = Arc::new(Front::new(name, asks.clone(), server.subscribe()));
+        let front = Front::new(name, asks.clone(), server.subscribe(), state.clone(), logs.clone(), pins);
+        let front = Arc::new(front);
+        if server.borrow().life.always_on {
+            // Nobody waits for it; how it goes is to be seen in its state.
+            drop(asks.send(Ask::Start(oneshot::channel().0)));
+        }
         Self { asks, state, server, rules, logs, front }
     }
 }

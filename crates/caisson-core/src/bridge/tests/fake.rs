@@ -29,7 +29,7 @@ impl Servers for Fake {
         matches!(server.as_str(), "fake" | "other" | "broken" | "mute")
     }
 
-    fn open(&self, permit: Permit) -> BoxFuture<'_, Result<Session, SandboxError>> {
+    fn open<'a>(&'a self, permit: Permit, _: &'a [u8]) -> BoxFuture<'a, Result<Session, SandboxError>> {
         Box::pin(async move {
             let server = permit.server().clone();
             if server.as_str() == "broken" {

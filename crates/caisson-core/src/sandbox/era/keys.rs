@@ -8,3 +8,5 @@ pub(super) const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapa
 pub(super) const CLIENT_INFO: &str = "io.modelcontextprotocol/clientInfo";
 /// On a notification: the `subscriptions/listen` request it answers.
 pub(super) const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
+/// The version without sessions.
+pub(super) const VERSION: &str = "2026-07-28";

@@ -1,2 +1,3 @@
 mod hub;
+mod lazy;
 mod script;

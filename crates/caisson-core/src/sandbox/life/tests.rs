@@ -2,7 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SETTINGS: LifeSettings = LifeSettings { idle_stop: 900, start_timeout: 60, restarts: 2 };
+const SETTINGS: LifeSettings =
+    LifeSettings { idle_stop: 900, start_timeout: 60, restarts: 2, prewarm: false, always_on: false };
 
 fn at(now: Instant) -> Circumstances<'static> {
     Circumstances { now, settings: &SETTINGS, jitter: 0.5 }

@@ -121,6 +121,7 @@ impl Fake {
         let common = Common {
             dock: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
+            pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
             swept: tokio::sync::OnceCell::new(),
             egress: Egress::new(Resolver::Fixed(Arc::new(table))),
             events: self.0.events.clone(),

@@ -121,6 +121,7 @@ impl Real {
             places: Places { home: "/nobody".into(), own: Vec::new() },
             authorities: crate::sandbox::Authorities::default(),
             clock: SystemTime::now,
+            pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
             swept: OnceCell::new(),
         });
         Some(Self { sandbox, engine, image, home_id, user, disk })
@@ -142,7 +143,7 @@ impl Real {
     }
 
     async fn open(&self) -> (SessionSender, SessionReceiver) {
-        self.sandbox.open_session(open()).await.unwrap().split()
+        self.sandbox.open_session(open(), b"").await.unwrap().split()
     }
 
     /// The first message of a new session, which says `{"name":"value", …}`.

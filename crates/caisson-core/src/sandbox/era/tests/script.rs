@@ -10,10 +10,13 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::model::ServerName;
+
 use super::super::super::{SandboxError, Session, SessionError, exchange::Opens};
 
 /// Opens sessions; the far ends of each are handed to the test.
 pub(in crate::sandbox) struct Script {
+    server: ServerName,
     opened: mpsc::UnboundedSender<Process>,
     /// How many were opened.
     pub(in crate::sandbox) count: Arc<AtomicUsize>,
@@ -28,14 +31,18 @@ pub(in crate::sandbox) struct Process {
 impl Script {
     pub(in crate::sandbox) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Process>) {
         let (opened, processes) = mpsc::unbounded_channel();
-        (Arc::new(Self { opened, count: Arc::default() }), processes)
+        (Arc::new(Self { server: "fake".parse().unwrap(), opened, count: Arc::default() }), processes)
     }
 }
 
 impl Opens for Script {
+    fn server(&self) -> &ServerName {
+        &self.server
+    }
+
     fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
-            let server: crate::model::ServerName = "fake".parse().unwrap();
+            let server = self.server.clone();
             let (session, from_client, to_client) = Session::for_test(server.clone());
             self.count.fetch_add(1, Ordering::SeqCst);
             let process = Process { from_client, to_client };

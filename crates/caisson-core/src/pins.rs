@@ -1,0 +1,234 @@
+//! What installed servers say of themselves, kept from when they last ran: the eras of MCP they know, how they
+//! answer `initialize` and `server/discover`, and what they list. So a client is answered before a container
+//! runs. It must never answer for a server whose definition has changed, nor tell one caller what was said to
+//! another alone.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, params};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::{
+    model::{Digest, LifeSettings, Server, ServerName},
+    registry::{State, StateError},
+};
+
+/// The most bytes of one thing a server says that are kept.
+const LONGEST: usize = 4 << 20;
+
+/// Everything that is pinned. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Pins(State);
+
+/// What is pinned of one server, as it is defined at the moment.
+#[derive(Clone, Debug)]
+pub struct Pin {
+    state: State,
+    server: ServerName,
+    definition: Digest,
+}
+
+/// The eras of MCP a server knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Eras {
+    /// With sessions: up to 2025-11-25.
+    pub legacy: bool,
+    /// Without: from 2026-07-28 on.
+    pub modern: bool,
+}
+
+/// To what kind of client something was said. Servers may show one that can be asked for input more tools than
+/// one that cannot, so what was said to one kind is not repeated to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile(String);
+
+impl Profile {
+    /// Any client of the protocol without sessions, towards a server that knows it: what such a server says to
+    /// one client alone is marked so, and is not kept.
+    pub fn modern() -> Self {
+        Self("2026-07-28".to_owned())
+    }
+
+    /// A client of the protocol without sessions that has these capabilities, towards a server with sessions.
+    pub fn modern_with(capabilities: &BTreeMap<String, serde_json::Value>) -> Self {
+        // A map of JSON values can always be written.
+        let capabilities = serde_json::to_vec(capabilities).unwrap_or_default();
+        Self(format!("2026-07-28 {}", Digest::of(&capabilities).short()))
+    }
+
+    /// A client of 2025-11-25 that can do nothing beyond the least.
+    pub fn least() -> Self {
+        Self(format!("2025-11-25 {}", Digest::of(b"{}").short()))
+    }
+
+    /// The client that sends this `initialize` request: its version and capabilities. None when it is none.
+    pub fn of(initialize: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Hello {
+            method: String,
+            params: Params,
+        }
+        #[derive(Deserialize)]
+        struct Params {
+            #[serde(rename = "protocolVersion")]
+            version: String,
+            // In the order of its keys, so that equal capabilities read the same.
+            #[serde(default)]
+            capabilities: BTreeMap<String, serde_json::Value>,
+        }
+        let Hello { method, params } = serde_json::from_slice(initialize).ok()?;
+        let capabilities = serde_json::to_vec(&params.capabilities).ok()?;
+        (method == "initialize" && params.version.len() <= 32)
+            .then(|| Self(format!("{} {}", params.version, Digest::of(&capabilities).short())))
+    }
+}
+
+impl Pins {
+    /// The pins in a state file.
+    pub fn new(state: State) -> Self {
+        Self(state)
+    }
+
+    /// What is pinned of `server`, defined so.
+    pub fn of(&self, name: &ServerName, server: &Server) -> Pin {
+        // When a server runs changes nothing of what it says.
+        let what_runs = Server { life: LifeSettings::default(), ..server.clone() };
+        // A definition is made of texts and numbers, which can always be written.
+        let definition = Digest::of(&serde_json::to_vec(&what_runs).unwrap_or_default());
+        Pin { state: self.0.clone(), server: name.clone(), definition }
+    }
+
+    /// Forgets a server.
+    ///
+    /// # Errors
+    /// When the state file cannot be written.
+    pub fn forget(&self, server: &ServerName) -> Result<(), StateError> {
+        self.0.with(|db| db.execute("DELETE FROM pins WHERE server = ?1", [server.as_str()]).map(drop))
+    }
+}
+
+impl Pin {
+    /// Which definition of the server it is about.
+    pub fn definition(&self) -> &Digest {
+        &self.definition
+    }
+
+    /// The eras the server knows; none when it was never asked.
+    pub fn eras(&self) -> Option<Eras> {
+        serde_json::from_str(&self.get("eras")?).ok()
+    }
+
+    /// Keeps which eras the server knows. Of earlier definitions everything is forgotten.
+    pub fn set_eras(&self, eras: Eras) {
+        let outdated = self.state.with(|db| {
+            db.execute(
+                "DELETE FROM pins WHERE server = ?1 AND definition <> ?2",
+                params![self.server.as_str(), self.definition.as_str()],
+            )
+        });
+        if let Err(error) = outdated {
+            tracing::warn!(%error, "what servers said before their change was not forgotten");
+        }
+        self.set("eras", &serde_json::to_string(&eras).unwrap_or_default());
+    }
+
+    /// The result of `method` as the server gave it to clients of `profile`.
+    pub fn result(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
+        serde_json::from_str(&self.get(&format!("{} {method}", profile.0))?).ok()
+    }
+
+    /// Keeps the result of `method`. Whether it is another than was kept before.
+    pub fn set_result(&self, profile: &Profile, method: &str, result: &RawValue) -> bool {
+        let what = format!("{} {method}", profile.0);
+        let before = self.get(&what);
+        if before.as_deref() == Some(result.get()) {
+            return false;
+        }
+        self.set(&what, result.get());
+        before.is_some()
+    }
+
+    fn get(&self, what: &str) -> Option<String> {
+        let said = self.state.with(|db| {
+            db.prepare("SELECT said FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3")?
+                .query_row(params![self.server.as_str(), self.definition.as_str(), what], |row| row.get(0))
+                .optional()
+        });
+        // Without a pin the server is asked, which is only slower.
+        said.unwrap_or_else(|error| {
+            tracing::warn!(%error, "a pin could not be read");
+            None
+        })
+    }
+
+    fn set(&self, what: &str, said: &str) {
+        if said.len() > LONGEST {
+            return;
+        }
+        let kept = self.state.with(|db| {
+            db.execute(
+                "INSERT INTO pins (server, definition, what, said) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET said = excluded.said",
+                params![self.server.as_str(), self.definition.as_str(), what, said],
+            )
+        });
+        if let Err(error) = kept {
+            tracing::warn!(%error, "what a server said was not kept");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(image: u8) -> Server {
+        serde_json::from_value(serde_json::json!({
+            "source": "example",
+            "image": format!("sha256:{}", format!("{image:02x}").repeat(32)),
+            "command": ["/server"],
+        }))
+        .unwrap()
+    }
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_was_said_holds_for_one_definition() {
+        let pins = Pins::new(State::in_memory().unwrap());
+        let name: ServerName = "a".parse().unwrap();
+        let profile = Profile::modern();
+        let pin = pins.of(&name, &server(1));
+        assert!(!pin.set_result(&profile, "tools/list", &raw(r#"{"tools":[ ]}"#)));
+        assert_eq!(pin.result(&profile, "tools/list").unwrap().get(), r#"{"tools":[ ]}"#);
+        assert!(!pin.set_result(&profile, "tools/list", &raw(r#"{"tools":[ ]}"#)));
+        assert!(pin.set_result(&profile, "tools/list", &raw(r#"{"tools":[1]}"#)));
+        assert!(pin.result(&profile, "prompts/list").is_none());
+        let changed = pins.of(&name, &server(2));
+        assert!(changed.result(&profile, "tools/list").is_none());
+        changed.set_eras(Eras { legacy: true, modern: false });
+        assert_eq!(changed.eras(), Some(Eras { legacy: true, modern: false }));
+        assert!(pin.result(&profile, "tools/list").is_none(), "the old definition's pins are gone");
+        let lively = Server { life: LifeSettings { idle_stop: 7, ..LifeSettings::default() }, ..server(2) };
+        assert!(pins.of(&name, &lively).eras().is_some());
+        pins.forget(&name).unwrap();
+        assert!(changed.eras().is_none());
+    }
+
+    #[test]
+    fn clients_of_a_kind_have_one_profile() {
+        let hello = |version: &str, capabilities: &str| {
+            Profile::of(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"capabilities":{capabilities},"protocolVersion":"{version}","clientInfo":{{}}}}}}"#).as_bytes())
+        };
+        let some = hello("2025-06-18", r#"{"roots":{},"sampling":{}}"#);
+        assert!(some.is_some());
+        assert_eq!(some, hello("2025-06-18", r#"{ "sampling":{}, "roots":{} }"#));
+        assert_ne!(some, hello("2025-11-25", r#"{"roots":{},"sampling":{}}"#));
+        assert_ne!(some, hello("2025-06-18", r#"{"roots":{}}"#));
+        assert_eq!(hello("2025-11-25", "{}"), Some(Profile::least()));
+        assert_eq!(Profile::of(br#"{"method":"ping","params":{"protocolVersion":"x"}}"#), None);
+    }
+}

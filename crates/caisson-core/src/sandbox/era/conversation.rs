@@ -1,0 +1,227 @@
+//! Caisson's own words to a server: what it asks to learn what the server is.
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::Bytes;
+use serde_json::{json, value::RawValue};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    super::{SandboxError, SessionError, SessionReceiver, SessionSender, exchange::Opens},
+    keys,
+};
+use crate::model::{Envelope, EnvelopeKind, RequestId, error_response};
+
+/// Pages of a list that are asked for, so that a list without an end has one.
+const MOST_PAGES: usize = 100;
+/// JSON-RPC: the method is not known.
+const UNKNOWN_METHOD: i32 = -32601;
+
+/// The lists of MCP: the method, and what its result calls them.
+pub(super) const LISTS: [(&str, &str); 4] = [
+    ("tools/list", "tools"),
+    ("prompts/list", "prompts"),
+    ("resources/list", "resources"),
+    ("resources/templates/list", "resourceTemplates"),
+];
+
+/// A process nobody else speaks to.
+pub(super) struct Conversation {
+    sender: SessionSender,
+    receiver: SessionReceiver,
+    /// Until then the server may take for its answers.
+    patience: Instant,
+    last_id: i64,
+}
+
+/// What a server answered.
+pub(super) enum Answer {
+    Result(Box<RawValue>),
+    Error,
+}
+
+impl Conversation {
+    /// Begins one in a process of its own.
+    pub(super) async fn open(opener: &dyn Opens, patience: Duration) -> Result<Self, SandboxError> {
+        let (sender, receiver) = opener.open().await?.split();
+        Ok(Self { sender, receiver, patience: Instant::now() + patience, last_id: 0 })
+    }
+
+    /// The request with which a client of the protocol with sessions begins.
+    pub(super) async fn initialize(&mut self) -> Result<Answer, SessionError> {
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": us()});
+        self.ask("initialize", &params).await
+    }
+
+    /// Says that the session has begun.
+    pub(super) async fn initialized(&self) -> Result<(), SessionError> {
+        self.sender.pass(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await
+    }
+
+    /// Asks one thing and waits for the answer. What the server asks meanwhile is refused.
+    pub(super) async fn ask(
+        &mut self,
+        method: &str,
+        params: &serde_json::Value,
+    ) -> Result<Answer, SessionError> {
+        self.last_id += 1;
+        let id = RequestId::Number(self.last_id);
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
+        let silent = |_| SessionError::Protocol(format!("it did not answer {method} in time"));
+        timeout_at(self.patience, self.sender.pass(request.as_bytes())).await.map_err(silent)??;
+        loop {
+            let heard = timeout_at(self.patience, self.receiver.next()).await.map_err(silent)?;
+            let message: Bytes = heard.unwrap_or(Err(SessionError::Closed))?;
+            let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
+            match kind {
+                EnvelopeKind::Response if envelope.id.as_ref() == Some(&id) => {
+                    return Ok(envelope
+                        .result
+                        .map_or(Answer::Error, |result| Answer::Result(result.to_owned())));
+                }
+                EnvelopeKind::Request => {
+                    let refusal = error_response(envelope.id.as_ref(), UNKNOWN_METHOD, "nobody is here yet");
+                    self.sender.pass(&refusal).await?;
+                }
+                EnvelopeKind::Response | EnvelopeKind::Notification => {}
+            }
+        }
+    }
+
+    /// A list, all pages of it in one result. None when the server has no such list.
+    pub(super) async fn list(
+        &mut self,
+        method: &str,
+        items: &str,
+    ) -> Result<Option<Box<RawValue>>, SessionError> {
+        let mut pages = Pages::new(items);
+        loop {
+            let params = pages.cursor().map_or_else(|| json!({}), |cursor| json!({"cursor": cursor}));
+            let Answer::Result(page) = self.ask(method, &params).await? else { return Ok(None) };
+            if !pages.add(page) {
+                return Ok(pages.whole());
+            }
+        }
+    }
+}
+
+/// The pages of a list.
+pub(super) struct Pages<'a> {
+    items: &'a str,
+    first: Option<Box<RawValue>>,
+    all: Vec<Box<RawValue>>,
+    cursor: Option<String>,
+    count: usize,
+}
+
+impl<'a> Pages<'a> {
+    /// The pages of a list whose results call it `items`.
+    pub(super) fn new(items: &'a str) -> Self {
+        Self { items, first: None, all: Vec::new(), cursor: None, count: 0 }
+    }
+
+    /// Where the next page begins; none for the first.
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// Adds a page. Whether there is another to ask for.
+    pub(super) fn add(&mut self, page: Box<RawValue>) -> bool {
+        self.count += 1;
+        // A list that goes round, or never ends, is none.
+        let ends = self.count >= MOST_PAGES;
+        let Some((items, next)) = self.read(&page) else {
+            self.first = None;
+            return false;
+        };
+        self.all.extend(items);
+        if self.count == 1 {
+            self.first = Some(page);
+        }
+        if next.is_some() && (ends || next == self.cursor) {
+            self.first = None;
+            return false;
+        }
+        self.cursor = next;
+        self.cursor.is_some()
+    }
+
+    /// What is on a page, and where the next begins.
+    fn read(&self, page: &RawValue) -> Option<(Vec<Box<RawValue>>, Option<String>)> {
+        let page: HashMap<String, Box<RawValue>> = serde_json::from_str(page.get()).ok()?;
+        let next = page.get("nextCursor").map(|next| serde_json::from_str(next.get())).transpose().ok()?;
+        Some((serde_json::from_str(page.get(self.items)?.get()).ok()?, next.flatten()))
+    }
+
+    /// All pages as the result of one; none when the pages were no list.
+    pub(super) fn whole(self) -> Option<Box<RawValue>> {
+        let first = self.first?;
+        if self.count == 1 {
+            return Some(first);
+        }
+        let mut whole: serde_json::Map<String, serde_json::Value> = serde_json::from_str(first.get()).ok()?;
+        whole.remove("nextCursor");
+        whole.insert(self.items.to_owned(), serde_json::to_value(&self.all).ok()?);
+        serde_json::value::to_raw_value(&whole).ok()
+    }
+}
+
+/// What Caisson says of itself.
+fn us() -> serde_json::Value {
+    json!({"name": "caisson", "title": "Caisson", "version": env!("CARGO_PKG_VERSION")})
+}
+
+/// The `_meta` of Caisson's own requests that stand alone.
+pub(super) fn meta() -> serde_json::Value {
+    json!({keys::PROTOCOL_VERSION: keys::VERSION, keys::CLIENT_CAPABILITIES: {}, keys::CLIENT_INFO: us()})
+}
+
+/// The requests that stand alone and ask a server what it is.
+pub(super) fn standalone_questions() -> impl Iterator<Item = Bytes> {
+    let lists = LISTS.iter().map(|(method, _)| *method);
+    ["server/discover"].into_iter().chain(lists).map(|method| {
+        json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta()}}).to_string().into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn pages_become_one_list() {
+        let mut pages = Pages::new("tools");
+        assert!(!pages.add(raw(r#"{"tools":[ 1 ],"_meta":{}}"#)));
+        assert_eq!(pages.whole().unwrap().get(), r#"{"tools":[ 1 ],"_meta":{}}"#);
+
+        let mut pages = Pages::new("tools");
+        assert!(pages.add(raw(r#"{"tools":[{"a":1}],"nextCursor":"2","ttlMs":5}"#)));
+        assert_eq!(pages.cursor(), Some("2"));
+        assert!(!pages.add(raw(r#"{"tools":[{"b":2}]}"#)));
+        let whole: serde_json::Value = serde_json::from_str(pages.whole().unwrap().get()).unwrap();
+        assert_eq!(whole, json!({"tools": [{"a": 1}, {"b": 2}], "ttlMs": 5}));
+    }
+
+    #[test]
+    fn what_is_no_list_is_none() {
+        for bad in [r#"{}"#, r#"{"tools":{}}"#, "[]"] {
+            let mut pages = Pages::new("tools");
+            assert!(!pages.add(raw(bad)), "{bad}");
+            assert!(pages.whole().is_none(), "{bad}");
+        }
+        let mut pages = Pages::new("tools");
+        let mut asked = 0;
+        while pages.add(raw(&format!(r#"{{"tools":[1],"nextCursor":"{asked}"}}"#))) {
+            asked += 1;
+        }
+        assert!(asked < MOST_PAGES && pages.whole().is_none());
+        let mut pages = Pages::new("tools");
+        assert!(pages.add(raw(r#"{"tools":[],"nextCursor":"x"}"#)));
+        assert!(!pages.add(raw(r#"{"tools":[],"nextCursor":"x"}"#)));
+        assert!(pages.whole().is_none());
+    }
+}

@@ -1,0 +1,143 @@
+//! Requests that stand alone and can be answered from pins, while the server does not run; and the keeping of
+//! the answers that pass by while it does.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{super::Exchange, conversation::LISTS, keys};
+use crate::{
+    model::{Envelope, EnvelopeKind},
+    pins::{Eras, Pin, Profile},
+};
+
+/// A request whose answer is kept.
+pub(super) struct Kept {
+    /// Its id, as JSON.
+    id: String,
+    method: &'static str,
+    profile: Profile,
+    /// Whether the server itself says who may be told.
+    has_scope: bool,
+}
+
+impl Kept {
+    /// The request, if it is one whose answer is kept.
+    pub(super) fn of(request: &[u8], eras: Eras) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Request<'a> {
+            #[serde(borrow)]
+            id: &'a RawValue,
+            #[serde(borrow)]
+            params: BTreeMap<std::borrow::Cow<'a, str>, &'a RawValue>,
+        }
+        let (envelope, _) = Envelope::read(request).ok()?;
+        let method = method(envelope.method.as_deref()?)?;
+        let Request { id, params } = serde_json::from_slice(request).ok()?;
+        // A later page, or anything else that narrows the question.
+        if params.keys().any(|key| key != "_meta") {
+            return None;
+        }
+        let profile = if eras.modern {
+            Profile::modern()
+        } else {
+            let meta: BTreeMap<String, serde_json::Value> =
+                serde_json::from_str(params.get("_meta")?.get()).ok()?;
+            let capabilities = meta.get(keys::CLIENT_CAPABILITIES)?;
+            Profile::modern_with(&serde_json::from_value(capabilities.clone()).ok()?)
+        };
+        Some(Self { id: id.get().to_owned(), method, profile, has_scope: eras.modern })
+    }
+
+    /// The answer, from pins.
+    pub(super) fn answer(&self, pin: &Pin) -> Option<Exchange> {
+        let result = pin.result(&self.profile, self.method)?;
+        let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id);
+        let (sink, messages) = mpsc::channel(1);
+        // The channel has room for it.
+        drop(sink.try_send(Ok(answer.into())));
+        Some(Exchange::new(messages, CancellationToken::new().drop_guard()))
+    }
+
+    /// The same exchange, with the answer kept when it comes by.
+    pub(super) fn keeping(self, mut exchange: Exchange, pin: Pin) -> Exchange {
+        let (sink, messages) = mpsc::channel(1);
+        let given_up = CancellationToken::new();
+        let passed = Exchange::new(messages, given_up.clone().drop_guard());
+        tokio::spawn(given_up.run_until_cancelled_owned(async move {
+            while let Some(message) = exchange.next().await {
+                if let Ok(message) = &message {
+                    self.keep(message, &pin);
+                }
+                if sink.send(message).await.is_err() {
+                    return;
+                }
+            }
+        }));
+        passed
+    }
+
+    fn keep(&self, message: &Bytes, pin: &Pin) {
+        let Ok((Envelope { result: Some(result), .. }, EnvelopeKind::Response)) = Envelope::read(message)
+        else {
+            return;
+        };
+        if is_whole(result) && (!self.has_scope || is_public(result)) {
+            pin.set_result(&self.profile, self.method, result);
+        }
+    }
+}
+
+/// The method as one whose result is kept.
+fn method(method: &str) -> Option<&'static str> {
+    let lists = LISTS.iter().map(|(method, _)| *method);
+    lists.chain(["server/discover"]).find(|kept| *kept == method)
+}
+
+/// Whether a result says that it may be told to anybody (MCP 2026-07-28, "Caching").
+fn is_public(result: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Cacheable {
+        #[serde(rename = "cacheScope")]
+        scope: String,
+    }
+    serde_json::from_str::<Cacheable>(result.get()).is_ok_and(|result| result.scope == "public")
+}
+
+/// Whether a result is all there is: no page after it, and no question to the user.
+pub(super) fn is_whole(result: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Page<'a> {
+        #[serde(rename = "nextCursor", borrow)]
+        next: Option<&'a RawValue>,
+        #[serde(rename = "resultType")]
+        kind: Option<String>,
+    }
+    serde_json::from_str::<Page<'_>>(result.get())
+        .is_ok_and(|page| page.next.is_none() && page.kind.is_none_or(|kind| kind == "complete"))
+}
+
+/// The input schema of a tool, as JSON, from the list of tools that is pinned.
+pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>> {
+    #[derive(Deserialize)]
+    struct List<'a> {
+        #[serde(borrow)]
+        tools: Vec<Tool<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Tool<'a> {
+        #[serde(borrow)]
+        name: std::borrow::Cow<'a, str>,
+        #[serde(rename = "inputSchema", borrow)]
+        schema: Option<&'a RawValue>,
+    }
+    let list = pin
+        .result(&Profile::modern(), "tools/list")
+        .or_else(|| pin.result(&Profile::least(), "tools/list"))?;
+    let List { tools } = serde_json::from_str(list.get()).ok()?;
+    tools.iter().find(|listed| listed.name == tool)?.schema.map(|schema| schema.get().into())
+}

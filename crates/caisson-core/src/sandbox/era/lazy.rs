@@ -1,0 +1,227 @@
+//! A session with a server that need not run yet. What the server is known to say is said at once, from its pins;
+//! with the first request that needs the server itself, a process is opened, is told what the client has said so
+//! far, and from there on both are connected. It must never answer what only the server can know.
+
+mod relay;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
+
+use self::relay::Relay;
+use super::{
+    super::{SandboxError, Session, SessionError, SessionReceiver, SessionSender, exchange::Opens},
+    conversation::LISTS,
+};
+use crate::{
+    model::{Envelope, EnvelopeKind, RequestId, Splice, error_response},
+    pins::{Pin, Profile},
+};
+
+/// What SDKs report for a connection that closed.
+const CLOSED: i32 = -32000;
+
+/// What a lazy session is made of.
+pub(super) struct Lazy {
+    pub(super) opener: Arc<dyn Opens>,
+    pub(super) pin: Pin,
+    pub(super) profile: Profile,
+    /// Whether the process is opened as soon as the client is ready, and not with its first request.
+    pub(super) prewarm: bool,
+    /// How long the server may take to answer `initialize`.
+    pub(super) patience: Duration,
+}
+
+/// What the client was told before there was a process.
+#[derive(Default)]
+struct Told {
+    /// Its `initialize` request, and the result it was given from the pins.
+    hello: Option<(Bytes, RequestId)>,
+    result: Option<Box<RawValue>>,
+    /// Its `notifications/initialized`.
+    initialized: Option<Bytes>,
+    /// Its latest `logging/setLevel`.
+    level: Option<Bytes>,
+    /// Which lists it was given.
+    lists: Vec<&'static str>,
+}
+
+/// A process that has heard what the client said so far.
+struct Opened {
+    sender: SessionSender,
+    receiver: SessionReceiver,
+}
+
+type Incoming = mpsc::Sender<Result<Bytes, SessionError>>;
+
+impl Lazy {
+    /// The session.
+    pub(super) fn session(self) -> Session {
+        let (session, ends, incoming) = Session::carried(self.opener.server().clone(), None);
+        tokio::spawn(self.carry(ends.outgoing, incoming));
+        session
+    }
+
+    async fn carry(self, mut outgoing: mpsc::Receiver<Bytes>, incoming: Incoming) {
+        let mut told = Told::default();
+        let mut warm = None;
+        while let Some(message) = outgoing.recv().await {
+            let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
+            if let Some(answer) = self.answer(&mut told, &message, &envelope, kind) {
+                if incoming.send(Ok(answer)).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            if kind == EnvelopeKind::Notification {
+                if told.initialized.is_some() && self.prewarm && warm.is_none() {
+                    warm = Some(self.warm());
+                }
+                continue;
+            }
+            let opened = tokio::select! {
+                opened = self.open(&mut told, warm.take(), &incoming) => opened,
+                () = incoming.closed() => return,
+            };
+            match opened {
+                Ok(opened) => {
+                    let relay = Relay::new(self.pin, self.profile, told);
+                    return relay.run(opened, &message, outgoing, incoming).await;
+                }
+                Err(error) => {
+                    let refusal = error_response(envelope.id.as_ref(), CLOSED, &error.to_string());
+                    if incoming.send(Ok(refusal.into())).await.is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The answer to a request, where it is known; takes note of what the client says. A notification has none.
+    fn answer(
+        &self,
+        told: &mut Told,
+        message: &Bytes,
+        envelope: &Envelope<'_>,
+        kind: EnvelopeKind,
+    ) -> Option<Bytes> {
+        let method = envelope.method.as_deref()?;
+        if kind == EnvelopeKind::Notification {
+            if method == "notifications/initialized" {
+                told.initialized = Some(message.clone());
+            }
+            return None;
+        }
+        let id = envelope.id.as_ref()?;
+        let result = match method {
+            "initialize" => {
+                told.hello = Some((message.clone(), id.clone()));
+                told.result = self.pin.result(&self.profile, "initialize");
+                told.result.clone()?
+            }
+            // Before `initialize`, or when it was not answered from the pins, all else is the server's to say.
+            _ if told.result.is_none() => return None,
+            "ping" => empty()?,
+            "logging/setLevel" => {
+                told.level = Some(message.clone());
+                empty()?
+            }
+            _ => {
+                let (list, _) = LISTS.iter().find(|(list, _)| *list == method)?;
+                let has_cursor = Splice::of(message)?.get(&["params", "cursor"]).is_some();
+                let result = if has_cursor { None } else { self.pin.result(&self.profile, list) };
+                told.lists.push(list);
+                result?
+            }
+        };
+        let id = serde_json::to_string(id).ok()?;
+        Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into())
+    }
+
+    fn warm(&self) -> JoinHandle<Result<Session, SandboxError>> {
+        let opener = Arc::clone(&self.opener);
+        tokio::spawn(async move { opener.open().await })
+    }
+
+    /// Opens a process and tells it what the client has said so far.
+    async fn open(
+        &self,
+        told: &mut Told,
+        warm: Option<JoinHandle<Result<Session, SandboxError>>>,
+        incoming: &Incoming,
+    ) -> Result<Opened, SandboxError> {
+        let opened = match warm {
+            // A task that panicked opened nothing.
+            Some(warm) => {
+                warm.await.unwrap_or_else(|_| Err(SandboxError::Stopped(self.opener.server().clone())))
+            }
+            None => self.opener.open().await,
+        };
+        let (sender, receiver) = opened?.split();
+        let mut opened = Opened { sender, receiver };
+        if told.result.is_some() {
+            let ended = |error: SessionError| SandboxError::Ended {
+                server: self.opener.server().clone(),
+                reason: error.to_string(),
+            };
+            timeout(self.patience, self.catch_up(told, &mut opened, incoming))
+                .await
+                .unwrap_or_else(|_| {
+                    Err(SessionError::Protocol("it did not answer initialize in time".to_owned()))
+                })
+                .map_err(ended)?;
+        }
+        Ok(opened)
+    }
+
+    /// Goes through the beginning that the client has behind it already.
+    async fn catch_up(
+        &self,
+        told: &mut Told,
+        opened: &mut Opened,
+        incoming: &Incoming,
+    ) -> Result<(), SessionError> {
+        let (Some((hello, id)), Some(result)) = (&told.hello, &told.result) else { return Ok(()) };
+        opened.sender.pass(hello).await?;
+        loop {
+            let message = opened.receiver.next().await.unwrap_or(Err(SessionError::Closed))?;
+            let answer = match Envelope::read(&message) {
+                Ok((envelope, EnvelopeKind::Response)) if envelope.id.as_ref() == Some(id) => envelope.result,
+                _ => {
+                    // What a server says before it is initialized is the client's to hear.
+                    incoming.send(Ok(message)).await.map_err(|_| SessionError::Closed)?;
+                    continue;
+                }
+            };
+            let answer =
+                answer.ok_or_else(|| SessionError::Protocol("it refused to initialize".to_owned()))?;
+            self.pin.set_result(&self.profile, "initialize", answer);
+            if version(answer) != version(result) {
+                let why = "it speaks another version than it did; connect again";
+                return Err(SessionError::Protocol(why.to_owned()));
+            }
+            break;
+        }
+        for message in [&told.initialized, &told.level].into_iter().flatten() {
+            opened.sender.pass(message).await?;
+        }
+        Ok(())
+    }
+}
+
+/// A result that says nothing.
+fn empty() -> Option<Box<RawValue>> {
+    RawValue::from_string("{}".to_owned()).ok()
+}
+
+fn version(initialize: &RawValue) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Chosen {
+        #[serde(rename = "protocolVersion")]
+        version: String,
+    }
+    serde_json::from_str::<Chosen>(initialize.get()).ok().map(|chosen| chosen.version)
+}

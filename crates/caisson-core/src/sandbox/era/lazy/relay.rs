@@ -1,0 +1,142 @@
+//! The connected part of a lazy session: messages pass both ways as they are, and what the server says of itself
+//! on the way is pinned.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::{Incoming, Opened, Told};
+use crate::{
+    model::{Envelope, EnvelopeKind, RequestId, Splice},
+    pins::{Pin, Profile},
+    sandbox::era::{conversation::LISTS, kept::is_whole},
+};
+
+pub(super) struct Relay {
+    pin: Pin,
+    profile: Profile,
+    /// The client's answers from pins that are checked, now that the server can be asked.
+    checked: Vec<&'static str>,
+    /// The client's message whose answer is not for it, since it has one already.
+    answered: Option<RequestId>,
+    asked: Mutex<HashMap<RequestId, Asked>>,
+}
+
+/// A request whose answer is looked at when it comes by.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// The client's: its result is pinned.
+    Pinned(&'static str),
+    /// Ours: the client was answered from the pins, and hears when that is no longer true.
+    Checked(&'static str),
+}
+
+impl Relay {
+    pub(super) fn new(pin: Pin, profile: Profile, told: Told) -> Self {
+        let answered = told.level.and_then(|level| Envelope::read(&level).ok()?.0.id);
+        // Without the answer to `initialize` nothing was said from the pins.
+        let checked = if told.result.is_some() { told.lists } else { Vec::new() };
+        Self { pin, profile, checked, answered, asked: Mutex::default() }
+    }
+
+    /// Passes `first` on, and everything after it, until one side ends.
+    pub(super) async fn run(
+        self,
+        opened: Opened,
+        first: &[u8],
+        mut outgoing: mpsc::Receiver<Bytes>,
+        incoming: Incoming,
+    ) {
+        let Opened { sender, mut receiver } = opened;
+        let up = async {
+            self.note(first);
+            sender.pass(first).await?;
+            for list in &self.checked {
+                let id = RequestId::Text(format!("caisson:{list}"));
+                let request = format!(r#"{{"jsonrpc":"2.0","id":"caisson:{list}","method":"{list}"}}"#);
+                self.asked().insert(id, Asked::Checked(list));
+                sender.pass(request.as_bytes()).await?;
+            }
+            while let Some(message) = outgoing.recv().await {
+                self.note(&message);
+                sender.pass(&message).await?;
+            }
+            Ok::<(), crate::sandbox::SessionError>(())
+        };
+        let down = async {
+            while let Some(message) = receiver.next().await {
+                let passed = match message {
+                    Ok(message) => self.look(message).map(Ok),
+                    Err(error) => Some(Err(error)),
+                };
+                if let Some(passed) = passed
+                    && incoming.send(passed).await.is_err()
+                {
+                    return;
+                }
+            }
+        };
+        // The server's last words are heard when the client has nothing more to say; not the other way round.
+        tokio::pin!(down);
+        tokio::select! {
+            _ = up => {}
+            () = &mut down => return,
+        }
+        drop(sender);
+        down.await;
+    }
+
+    /// Takes note of a request whose result is to be pinned.
+    fn note(&self, message: &[u8]) {
+        let Ok((envelope, EnvelopeKind::Request)) = Envelope::read(message) else { return };
+        let (Some(method), Some(id)) = (envelope.method.as_deref(), envelope.id) else { return };
+        let lists = LISTS.iter().map(|(list, _)| *list);
+        let Some(method) = lists.chain(["initialize"]).find(|pinned| *pinned == method) else { return };
+        let has_cursor =
+            Splice::of(message).is_some_and(|splice| splice.get(&["params", "cursor"]).is_some());
+        if !has_cursor {
+            self.asked().insert(id, Asked::Pinned(method));
+        }
+    }
+
+    /// What of a server's message the client is to hear.
+    fn look(&self, message: Bytes) -> Option<Bytes> {
+        if self.answered.is_none() && self.asked().is_empty() {
+            return Some(message);
+        }
+        let Ok((envelope, EnvelopeKind::Response)) = Envelope::read(&message) else { return Some(message) };
+        let Some(id) = &envelope.id else { return Some(message) };
+        if self.answered.as_ref() == Some(id) {
+            return None;
+        }
+        let asked = self.asked().remove(id);
+        let result = envelope.result.filter(|result| is_whole(result));
+        match (asked, result) {
+            (Some(Asked::Pinned(method)), Some(result)) => {
+                self.pin.set_result(&self.profile, method, result);
+                Some(message)
+            }
+            (Some(Asked::Checked(method)), Some(result)) => {
+                let changed = self.pin.set_result(&self.profile, method, result);
+                changed.then(|| list_changed(method)).flatten()
+            }
+            (Some(Asked::Checked(_)), None) => None,
+            (Some(Asked::Pinned(_)) | None, _) => Some(message),
+        }
+    }
+
+    // No panic happens while the lock is held.
+    fn asked(&self) -> MutexGuard<'_, HashMap<RequestId, Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The notification that a list is another than the client was told.
+fn list_changed(method: &str) -> Option<Bytes> {
+    let kind = method.split('/').next()?;
+    Some(format!(r#"{{"jsonrpc":"2.0","method":"notifications/{kind}/list_changed"}}"#).into())
+}

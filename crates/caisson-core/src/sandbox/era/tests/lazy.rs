@@ -1,0 +1,210 @@
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{
+    super::{
+        super::{SessionReceiver, SessionSender, exchange::Opens},
+        lazy::Lazy,
+    },
+    script::{Process, Script},
+};
+use crate::{
+    model::Server,
+    pins::{Pin, Pins, Profile},
+    registry::State,
+};
+
+struct Setup {
+    sender: SessionSender,
+    receiver: SessionReceiver,
+    processes: mpsc::UnboundedReceiver<Process>,
+    pin: Pin,
+}
+
+const HELLO: &str = r#"{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+
+/// A session, and what is pinned of its server.
+fn setup(pinned: &[(&str, Value)], prewarm: bool) -> Setup {
+    let (script, processes) = Script::new();
+    let server: Server = serde_json::from_value(json!({
+        "source": "example", "image": format!("sha256:{}", "0".repeat(64)), "command": ["/server"],
+    }))
+    .unwrap();
+    let pin = Pins::new(State::in_memory().unwrap()).of(&"fake".parse().unwrap(), &server);
+    let profile = Profile::of(HELLO.as_bytes()).unwrap();
+    for (method, result) in pinned {
+        pin.set_result(&profile, method, &serde_json::value::to_raw_value(result).unwrap());
+    }
+    let opener: Arc<dyn Opens> = script;
+    let lazy = Lazy { opener, pin: pin.clone(), profile, prewarm, patience: Duration::from_secs(5) };
+    let (sender, receiver) = lazy.session().split();
+    Setup { sender, receiver, processes, pin }
+}
+
+fn pinned() -> [(&'static str, Value); 2] {
+    [("initialize", initialized()), ("tools/list", json!({"tools": [{"name": "a"}]}))]
+}
+
+fn initialized() -> Value {
+    json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "s"}})
+}
+
+impl Setup {
+    async fn says(&self, message: Value) {
+        self.sender.pass(message.to_string().as_bytes()).await.unwrap();
+    }
+
+    async fn hears(&mut self) -> Value {
+        let heard = timeout(Duration::from_secs(5), self.receiver.next()).await.expect("something comes");
+        serde_json::from_slice(&heard.expect("a message").expect("no error")).unwrap()
+    }
+
+    async fn process(&mut self) -> Process {
+        timeout(Duration::from_secs(5), self.processes.recv()).await.expect("it is opened").unwrap()
+    }
+
+    fn is_opened(&mut self) -> bool {
+        self.processes.try_recv().is_ok()
+    }
+
+    async fn begins(&mut self) {
+        self.says(serde_json::from_str(HELLO).unwrap()).await;
+        assert_eq!(self.hears().await, json!({"jsonrpc": "2.0", "id": "h", "result": initialized()}));
+        self.says(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    }
+}
+
+fn request(id: u32, method: &str) -> Value {
+    json!({"jsonrpc": "2.0", "id": id, "method": method})
+}
+
+#[tokio::test]
+async fn what_is_pinned_is_answered_without_a_process() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/list")).await;
+    assert_eq!(setup.hears().await["result"]["tools"][0]["name"], "a");
+    setup.says(request(2, "ping")).await;
+    assert_eq!(setup.hears().await, json!({"jsonrpc": "2.0", "id": 2, "result": {}}));
+    setup
+        .says(json!({"jsonrpc": "2.0", "id": 3, "method": "logging/setLevel", "params": {"level": "info"}}))
+        .await;
+    assert_eq!(setup.hears().await["result"], json!({}));
+    assert!(!setup.is_opened());
+}
+
+#[tokio::test]
+async fn the_first_real_request_opens_a_process_that_hears_the_beginning() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/list")).await;
+    setup.hears().await;
+    setup
+        .says(json!({"jsonrpc": "2.0", "id": 3, "method": "logging/setLevel", "params": {"level": "info"}}))
+        .await;
+    setup.hears().await;
+    setup.says(request(4, "tools/call")).await;
+    let mut process = setup.process().await;
+    assert_eq!(process.hears().await, serde_json::from_str::<Value>(HELLO).unwrap());
+    process.says(json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})).await;
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    assert_eq!(process.hears().await["method"], "notifications/initialized");
+    assert_eq!(process.hears().await["method"], "logging/setLevel");
+    assert_eq!(process.hears().await, request(4, "tools/call"));
+    let checked = process.hears().await;
+    assert_eq!(checked["method"], "tools/list");
+    process.says(json!({"jsonrpc": "2.0", "id": 3, "result": {}})).await;
+    process.says(json!({"jsonrpc": "2.0", "id": 4, "result": {"x": 1}})).await;
+    process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": {"tools": [{"name": "b"}]}})).await;
+    assert_eq!(setup.hears().await["method"], "notifications/message");
+    assert_eq!(setup.hears().await["result"], json!({"x": 1}));
+    // The tools are others than the client was told, and it hears so.
+    assert_eq!(setup.hears().await["method"], "notifications/tools/list_changed");
+    setup.says(request(5, "tools/list")).await;
+    assert_eq!(process.hears().await["id"], 5);
+    process.says(json!({"jsonrpc": "2.0", "id": 5, "result": {"tools": [{"name": "c"}]}})).await;
+    assert_eq!(setup.hears().await["id"], 5);
+    let profile = Profile::of(HELLO.as_bytes()).unwrap();
+    assert!(setup.pin.result(&profile, "tools/list").unwrap().get().contains("\"c\""));
+    drop(process);
+    assert!(setup.receiver.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_not_pinned_is_asked_and_pinned() {
+    let mut setup = setup(&[], false);
+    setup.says(serde_json::from_str(HELLO).unwrap()).await;
+    let mut process = setup.process().await;
+    assert_eq!(process.hears().await["id"], "h");
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    assert_eq!(setup.hears().await["result"], initialized());
+    setup.says(request(1, "prompts/list")).await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": 1, "result": {"prompts": [], "nextCursor": "2"}})).await;
+    setup.hears().await;
+    let profile = Profile::of(HELLO.as_bytes()).unwrap();
+    assert!(setup.pin.result(&profile, "initialize").is_some());
+    assert!(setup.pin.result(&profile, "prompts/list").is_none(), "a page is not the list");
+}
+
+#[tokio::test]
+async fn a_later_page_is_the_servers_to_answer() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"cursor": "2"}})).await;
+    setup.process().await;
+}
+
+#[tokio::test]
+async fn a_server_is_warmed_while_the_client_reads() {
+    let mut setup = setup(&pinned(), true);
+    setup.begins().await;
+    let mut process = setup.process().await;
+    setup.says(request(1, "tools/list")).await;
+    assert_eq!(setup.hears().await["id"], 1);
+    setup.says(request(2, "tools/call")).await;
+    assert_eq!(process.hears().await["id"], "h");
+    assert!(!setup.is_opened(), "the process that was warmed is the one that is used");
+}
+
+#[tokio::test]
+async fn a_server_that_has_changed_its_version_ends_the_session_with_the_reason() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/call")).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": {"protocolVersion": "2024-11-05"}})).await;
+    let refusal = setup.hears().await;
+    assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!(1), &json!(-32000)));
+    assert!(refusal["error"]["message"].as_str().unwrap().contains("connect again"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_process_that_cannot_be_had_fails_the_request_alone() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/call")).await;
+    drop(setup.process().await);
+    assert_eq!(setup.hears().await["error"]["code"], -32000);
+    setup.says(request(2, "tools/list")).await;
+    assert_eq!(setup.hears().await["id"], 2);
+    setup.says(request(3, "tools/call")).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    process.hears().await;
+    assert_eq!(process.hears().await["id"], 3);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_process() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/call")).await;
+    let process = setup.process().await;
+    drop((setup.sender, setup.receiver));
+    timeout(Duration::from_secs(5), process.to_client.closed()).await.expect("it is let go");
+}
