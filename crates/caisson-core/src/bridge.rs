@@ -2,8 +2,10 @@
 //! they came in, reads of them only what tells where they belong, and decides nothing: that is the gate's.
 //! It must never listen on anything but loopback, nor send a message without the gate's permit.
 //!
-//! [`edge`] checks requests; [`legacy`] speaks the versions with sessions; [`session`] ties a client to a process of a server; [`stream`] carries messages
-//! back, whichever response they leave on. What the protocol asks is in MCP 2025-11-25, "Transports".
+//! [`edge`] checks requests. [`legacy`] speaks the versions with sessions: [`session`] ties a client to a process
+//! of a server, [`stream`] carries messages back, whichever response they leave on. [`modern`] speaks those
+//! without: a request, and what comes back on it. What the protocol asks is in MCP 2025-11-25 and 2026-07-28,
+//! "Transports".
 
 mod answer;
 mod body;
@@ -13,6 +15,7 @@ mod guard;
 mod legacy;
 mod local;
 mod message;
+mod modern;
 mod negotiate;
 mod refusal;
 mod route;
@@ -37,6 +40,7 @@ pub use serve::Listener;
 pub use servers::Servers;
 
 use crate::gate::Gate;
+use modern::Exchanges;
 use session::Table;
 
 /// How the bridge treats its clients.
@@ -46,6 +50,8 @@ pub struct BridgeSettings {
     pub largest_body: usize,
     /// Sessions a client may have open at a time.
     pub sessions_per_client: usize,
+    /// Requests without a session that a client may have open at a time, subscriptions among them.
+    pub exchanges_per_client: usize,
     /// A session nobody uses for so long ends.
     pub idle: Duration,
     /// So long a server may take to answer `initialize`, once it runs.
@@ -59,6 +65,7 @@ impl Default for BridgeSettings {
         Self {
             largest_body: 16 << 20,
             sessions_per_client: 256,
+            exchanges_per_client: 256,
             idle: Duration::from_secs(30 * 60),
             initialize_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(5),
@@ -80,6 +87,7 @@ struct Inner {
     servers: Arc<dyn Servers>,
     settings: BridgeSettings,
     sessions: Arc<Table>,
+    exchanges: Arc<Exchanges>,
     /// Cancelled when no new session is opened any more.
     draining: CancellationToken,
 }

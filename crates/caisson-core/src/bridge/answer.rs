@@ -2,12 +2,17 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::sse::SseBody;
+
+/// An answer that takes no longer than this leaves alone, as JSON; a later one as an event, so that the
+/// client learns in the meantime that its request has arrived.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The body of a response: nothing, one message, or a stream of them.
 pub(super) enum Answer {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::{
     HeaderMap, Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
     http::request::Parts,
 };
 
@@ -15,10 +15,14 @@ use super::{
     Inner,
     answer::Answer,
     body, guard,
+    legacy::SESSION_ID,
     message::Posted,
-    negotiate::{self, JSON},
+    modern,
+    negotiate::{self, EVENT_STREAM, JSON},
     refusal::Refusal,
     route::Route,
+    sse::SseBody,
+    version,
 };
 use crate::{
     gate::Principal,
@@ -46,6 +50,9 @@ impl Inner {
             Ok(admitted) => {
                 let answered = match method {
                     Method::POST => self.post(admitted, body).await,
+                    Method::GET | Method::DELETE if keeps_no_session(&admitted.headers) => {
+                        Err(nameless(Refusal::PostAlone))
+                    }
                     Method::GET => self.get(&admitted).map_err(nameless),
                     Method::DELETE => self.delete(&admitted).map_err(nameless),
                     _ => Err(nameless(Refusal::Method)),
@@ -75,8 +82,36 @@ impl Inner {
         negotiate::content_type(&from.headers).map_err(nameless)?;
         negotiate::accepts_both(&from.headers).map_err(nameless)?;
         let posted = Posted::read(&body).map_err(nameless)?;
-        self.post_in_session(from, &posted).await.map_err(|refusal| (refusal, posted.id().cloned()))
+        let answered = if stands_alone(&from.headers, &posted) {
+            self.post_alone(from, &body, &posted).await
+        } else {
+            self.post_in_session(from, &posted).await
+        };
+        answered.map_err(|refusal| (refusal, posted.id().cloned()))
     }
+}
+
+/// Whether what was posted is of the protocol without sessions: it names no session, and says so itself, in
+/// header or body, or by a method that only this protocol has. `initialize` opens a session, unless its body
+/// says that it knows of none.
+fn stands_alone(headers: &HeaderMap, posted: &Posted<'_>) -> bool {
+    if headers.contains_key(SESSION_ID) {
+        return false;
+    }
+    let claims = || posted.messages.iter().any(|message| modern::claims_version(&message.envelope));
+    let only_there = || {
+        let methods = posted.messages.iter().filter_map(|message| message.envelope.method.as_deref());
+        methods.into_iter().any(|method| matches!(method, modern::DISCOVER | modern::LISTEN))
+    };
+    if posted.initializes() {
+        return claims();
+    }
+    keeps_no_session(headers) || only_there() || claims()
+}
+
+/// Whether the headers alone tell that the client speaks the protocol without sessions.
+fn keeps_no_session(headers: &HeaderMap) -> bool {
+    !headers.contains_key(SESSION_ID) && version::is_no_session_version(headers)
 }
 
 /// The token in the `Authorization` header (RFC 6750, section 2.1).
@@ -93,6 +128,16 @@ fn nameless(refusal: Refusal) -> Refused {
 pub(super) fn status(status: StatusCode) -> Response<Answer> {
     let mut response = Response::new(Answer::empty());
     *response.status_mut() = status;
+    response
+}
+
+/// A stream of messages. Whatever stands between is to pass each on as it comes.
+pub(super) fn events(body: SseBody) -> Response<Answer> {
+    let mut response = Response::new(Answer::Stream(Box::new(body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response
 }
 

@@ -6,16 +6,16 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hyper::{
     Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue},
+    header::{HeaderName, HeaderValue},
 };
 
 use super::{
     Inner,
-    answer::Answer,
-    edge::{Admitted, json, status},
+    answer::{Answer, PATIENCE},
+    edge::{self, Admitted, json, status},
     guard,
     message::{Posted, chosen_version},
-    negotiate::{self, EVENT_STREAM},
+    negotiate,
     refusal::Refusal,
     session::{self, Asked, Attendance, Session, SessionId},
     sse::{EventId, SseBody},
@@ -25,12 +25,9 @@ use super::{
 use crate::{gate::Principal, model::ServerName};
 
 /// The header that names a session.
-const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The header that names the last event a client saw.
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-/// An answer that takes no longer than this leaves alone, as JSON; a later one as an event, so that the
-/// client learns in the meantime that its request has arrived.
-const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Inner {
     /// Answers what was posted: it opens a session, or belongs to one.
@@ -212,11 +209,7 @@ async fn beginning(asked: &Asked, patience: Duration) -> Option<Beginning> {
 fn events(reader: Reader, session: &Session, attendance: Attendance) -> Response<Answer> {
     // What is over without an event has nothing to resume.
     let prime = session.version().is_some_and(Version::is_primed) && !reader.stream().is_closed();
-    let mut response = Response::new(Answer::Stream(Box::new(SseBody::new(reader, prime, attendance))));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    response
+    edge::events(SseBody::new(reader, prime, attendance))
 }
 
 /// Answers, as a batch.

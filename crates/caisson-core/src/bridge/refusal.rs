@@ -3,14 +3,16 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use super::{answer::Answer, negotiate::JSON};
+use serde_json::{Value, json};
+
+use super::{answer::Answer, negotiate::JSON, version::STATELESS};
 use crate::{
     gate::Denial,
-    model::{RequestId, ServerName, error_response},
+    model::{RequestId, ServerName, error_response_with},
 };
 
 /// A request the bridge answers with an error, in place of the server. The text says what is wrong and what
-/// to do; the status is the specification's (MCP 2025-11-25, "Transports: Streamable HTTP").
+/// to do; the status is the specification's (MCP 2025-11-25 and 2026-07-28, "Transports: Streamable HTTP").
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("this address answers to 127.0.0.1 and localhost with its own port alone; check the Host header")]
@@ -21,6 +23,8 @@ pub(super) enum Refusal {
     Path,
     #[error("this endpoint takes POST, GET and DELETE")]
     Method,
+    #[error("without a session this endpoint takes POST alone")]
+    PostAlone,
     #[error("a token is wanted, as \"Authorization: Bearer csn_…\"; `caisson token issue` makes one")]
     NoToken,
     #[error("{0}")]
@@ -77,12 +81,32 @@ pub(super) enum Refusal {
     Unsent(String),
     #[error("Caisson is shutting down; try again when it runs")]
     Draining,
+    #[error("the request's {0}")]
+    Params(&'static str),
+    #[error("the {header} header {why}")]
+    Header { header: String, why: &'static str },
+    #[error("the request's protocol version is not one this endpoint speaks without a session")]
+    Unsupported(String),
+    #[error("a response is not taken: without a session no server asks a client")]
+    Response,
+    #[error("there is no {0} without a session; begin with server/discover")]
+    NoMethod(&'static str),
+    #[error("this client has {0} requests that are still being answered; wait for one of them")]
+    TooManyExchanges(usize),
+    #[error("the request was not answered: {0}")]
+    Unanswered(String),
 }
 
 /// JSON-RPC's and MCP's error codes, and the one of our own.
 mod code {
     pub(super) const PARSE: i32 = -32700;
     pub(super) const INVALID: i32 = -32600;
+    pub(super) const NO_METHOD: i32 = -32601;
+    pub(super) const PARAMS: i32 = -32602;
+    /// MCP 2026-07-28: a header and the body disagree.
+    pub(super) const HEADER: i32 = -32020;
+    /// MCP 2026-07-28: the version is not spoken.
+    pub(super) const VERSION: i32 = -32022;
     /// The server is gone, or cannot be had. Also what SDKs report for a connection that closed.
     pub(super) const CLOSED: i32 = -32000;
     /// SDK servers answer so for a session that is not there.
@@ -96,8 +120,10 @@ impl Refusal {
         match self {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
-            Self::Path | Self::NoServer(_) | Self::UnknownSession => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Path | Self::NoServer(_) | Self::UnknownSession | Self::NoMethod(_) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Method | Self::PostAlone => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
@@ -114,10 +140,17 @@ impl Refusal {
             | Self::Initialized
             | Self::DuplicateId(_)
             | Self::Unasked(_)
-            | Self::UnknownEvent => StatusCode::BAD_REQUEST,
-            Self::TooManyCalls(_) | Self::TooManySessions(_) | Self::TooManyStreams(_) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            | Self::UnknownEvent
+            | Self::Params(_)
+            | Self::Header { .. }
+            | Self::Unsupported(_)
+            | Self::Response => StatusCode::BAD_REQUEST,
+            Self::TooManyCalls(_)
+            | Self::TooManySessions(_)
+            | Self::TooManyStreams(_)
+            | Self::TooManyExchanges(_) => StatusCode::TOO_MANY_REQUESTS,
+            // It has reached the server: whether to ask again is the client's to know, not HTTP's.
+            Self::Unanswered(_) => StatusCode::OK,
             Self::CannotStart { .. } | Self::Ended(_) | Self::Unsent(_) | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -128,6 +161,10 @@ impl Refusal {
     fn code(&self) -> i32 {
         match self {
             Self::NotJson(_) | Self::Broken(_) => code::PARSE,
+            Self::NoMethod(_) => code::NO_METHOD,
+            Self::Params(_) => code::PARAMS,
+            Self::Header { .. } => code::HEADER,
+            Self::Unsupported(_) => code::VERSION,
             Self::UnknownSession => code::NO_SESSION,
             Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => code::DENIED,
             Self::CannotStart { .. }
@@ -138,9 +175,13 @@ impl Refusal {
             | Self::Slow
             | Self::TooManyCalls(_)
             | Self::TooManySessions(_)
-            | Self::TooManyStreams(_) => code::CLOSED,
+            | Self::TooManyStreams(_)
+            | Self::TooManyExchanges(_)
+            | Self::Unanswered(_) => code::CLOSED,
             Self::Path
             | Self::Method
+            | Self::PostAlone
+            | Self::Response
             | Self::NoServer(_)
             | Self::TooLarge { .. }
             | Self::ContentType
@@ -157,9 +198,18 @@ impl Refusal {
         }
     }
 
+    /// What the specification wants to be said beside the text.
+    fn data(&self) -> Option<Value> {
+        if let Self::Unsupported(requested) = self {
+            Some(json!({"supported": STATELESS, "requested": requested}))
+        } else {
+            None
+        }
+    }
+
     /// The refusal as a JSON-RPC error response to the request `id`, or to no request in particular.
     pub(super) fn message(&self, id: Option<&RequestId>) -> Vec<u8> {
-        error_response(id, self.code(), &self.to_string())
+        error_response_with(id, self.code(), &self.to_string(), self.data().as_ref())
     }
 
     /// The refusal as an HTTP response.
@@ -180,6 +230,8 @@ impl Refusal {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         } else if let Self::Method = self {
             headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+        } else if let Self::PostAlone = self {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
         if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

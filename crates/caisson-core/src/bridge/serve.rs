@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Bridge, BridgeError, Inner, session::Table, sweep};
+use super::{Bridge, BridgeError, Inner, modern::Exchanges, session::Table, sweep};
 
 /// Connections at a time. Others wait until one closes.
 const MOST_CONNECTIONS: usize = 2048;
@@ -51,16 +51,18 @@ impl Bridge {
         Ok(Listener { tcp, port })
     }
 
-    /// Serves until `shutdown` is cancelled. Then takes no new session, lets requests that are being answered
-    /// end, ends all sessions, and returns.
+    /// Serves until `shutdown` is cancelled. Then takes no new session and no request without one, lets requests
+    /// that are being answered end, ends all sessions, and returns.
     pub async fn serve(self, listener: Listener, shutdown: CancellationToken) {
         let sessions = Arc::new(Table::new(self.settings.sessions_per_client));
+        let exchanges = Arc::new(Exchanges::new(self.settings.exchanges_per_client));
         let inner = Arc::new(Inner {
             port: listener.port,
             gate: self.gate,
             servers: self.servers,
             settings: self.settings,
             sessions,
+            exchanges,
             draining: shutdown,
         });
         let connections = TaskTracker::new();
@@ -137,15 +139,16 @@ async fn converse(inner: Arc<Inner>, stream: TcpStream, closing: CancellationTok
     }
 }
 
-/// Ends all sessions: first those who only listen, and those who wait for an answer when they have it, or
+/// Ends all sessions and exchanges: first those who only listen, and those who wait for an answer when they have it, or
 /// when the time is over.
 async fn drain(inner: &Inner) {
     let sessions = inner.sessions.all();
     for session in &sessions {
         session.stop_listening();
     }
+    inner.exchanges.close();
     let answered = async {
-        while sessions.iter().any(|session| session.is_awaited()) {
+        while sessions.iter().any(|session| session.is_awaited()) || inner.exchanges.is_awaited() {
             sleep(Duration::from_millis(20)).await;
         }
     };
@@ -155,4 +158,5 @@ async fn drain(inner: &Inner) {
     for session in inner.sessions.all() {
         session.end("Caisson is shutting down");
     }
+    inner.exchanges.end_all();
 }

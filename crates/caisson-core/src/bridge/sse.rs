@@ -46,25 +46,50 @@ impl fmt::Display for EventId {
     }
 }
 
+/// Where a stream's messages come from.
+pub(super) trait Messages: Send + 'static {
+    /// The next message, with the id of its event, where events have one; none at the end.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Option<EventId>, Bytes)>>;
+}
+
 /// A stream of messages, as the body of a response.
 pub(super) struct SseBody {
-    reader: Reader,
+    messages: Box<dyn Messages>,
     pieces: VecDeque<Bytes>,
     keep_alive: Pin<Box<Sleep>>,
+}
+
+/// The messages of a stream that can be resumed, and the use of its session meanwhile.
+struct Resumable {
+    reader: Reader,
     _attendance: Attendance,
+}
+
+impl Messages for Resumable {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Option<EventId>, Bytes)>> {
+        let stream = self.reader.stream().number();
+        let next = self.reader.poll_next(cx);
+        next.map(|event| event.map(|event| (Some(EventId { stream, place: event.place }), event.message)))
+    }
 }
 
 impl SseBody {
     /// What `reader` reads. `prime` begins with an event that has an id and no data (MCP 2025-11-25,
     /// "Transports: Sending Messages to the Server", 6).
     pub(super) fn new(reader: Reader, prime: bool, attendance: Attendance) -> Self {
-        let mut pieces = VecDeque::new();
+        let stream = reader.stream().number();
+        let mut body = Self::of(Resumable { reader, _attendance: attendance });
         if prime {
-            let id = EventId { stream: reader.stream().number(), place: 0 };
-            let primer = format!("id: {id}\nretry: {RETRY}\ndata: \n\n");
-            pieces.push_back(Bytes::from(primer));
+            let id = EventId { stream, place: 0 };
+            body.pieces.push_back(Bytes::from(format!("id: {id}\nretry: {RETRY}\ndata: \n\n")));
         }
-        Self { reader, pieces, keep_alive: Box::pin(sleep(KEEP_ALIVE)), _attendance: attendance }
+        body
+    }
+
+    /// What `messages` gives.
+    pub(super) fn of(messages: impl Messages) -> Self {
+        let keep_alive = Box::pin(sleep(KEEP_ALIVE));
+        Self { messages: Box::new(messages), pieces: VecDeque::new(), keep_alive }
     }
 
     /// The next piece of the body.
@@ -74,10 +99,8 @@ impl SseBody {
         }
         let mut events = BytesMut::new();
         while self.pieces.is_empty() && events.len() < PIECE {
-            match self.reader.poll_next(cx) {
-                Poll::Ready(Some(event)) => {
-                    self.encode(&mut events, event.place, event.message);
-                }
+            match self.messages.poll_next(cx) {
+                Poll::Ready(Some((id, message))) => self.encode(&mut events, id, message),
                 Poll::Ready(None) if events.is_empty() => return Poll::Ready(None),
                 Poll::Ready(None) => break,
                 Poll::Pending if events.is_empty() => return self.poll_keep_alive(cx),
@@ -89,11 +112,12 @@ impl SseBody {
     }
 
     /// Writes an event. A large one goes, behind what was written, into the pieces that follow.
-    fn encode(&mut self, events: &mut BytesMut, place: u64, message: Bytes) {
+    fn encode(&mut self, events: &mut BytesMut, id: Option<EventId>, message: Bytes) {
         let is_large = message.len() >= LARGE;
         events.reserve(32 + if is_large { 0 } else { message.len() });
-        let id = EventId { stream: self.reader.stream().number(), place };
-        events.put_slice(format!("id: {id}\n").as_bytes());
+        if let Some(id) = id {
+            events.put_slice(format!("id: {id}\n").as_bytes());
+        }
         if message.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             // Between JSON's tokens a line may end. Here an end of line ends the field.
             for line in message.split(|byte| matches!(byte, b'\r' | b'\n')) {

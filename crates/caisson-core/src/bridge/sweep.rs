@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How often it is written down when tokens were last used.
 const KEEP_USES: Duration = Duration::from_secs(60);
 
-/// Ends sessions nobody uses any more, and those whose token holds no longer. Never returns.
+/// Ends sessions nobody uses any more, and sessions and exchanges whose token holds no longer. Never returns.
 pub(super) async fn sweep(inner: &Inner) {
     let mut ticks = interval(EVERY.min(inner.settings.idle.max(Duration::from_millis(10))));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -24,6 +24,7 @@ pub(super) async fn sweep(inner: &Inner) {
                 session.end("nobody used it for too long");
             }
         }
+        inner.exchanges.end_denied(|principal| inner.gate.still_holds(principal));
         if last_kept.elapsed() > KEEP_USES {
             last_kept = Instant::now();
             keep_uses(inner).await;

@@ -2,6 +2,8 @@
 
 mod client;
 mod fake;
+mod modern;
+mod stateless;
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -7,14 +7,22 @@ use super::{guard::single, refusal::Refusal};
 /// The header that says which version a client speaks (MCP 2025-06-18, "Protocol Version Header").
 pub(super) const HEADER: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
-/// The versions a client may name. 2024-11-05 is among them because a server may have chosen it in
+/// The versions with sessions that a client may name. 2024-11-05 is among them because a server may have chosen it in
 /// `initialize`, and clients then repeat it.
 const KNOWN: [&str; 4] = ["2024-11-05", BATCHES, "2025-06-18", PRIMED];
+
+/// The versions without sessions.
+pub(super) const STATELESS: [&str; 1] = ["2026-07-28"];
 
 /// The one version with batches.
 const BATCHES: &str = "2025-03-26";
 /// The first version whose event streams begin with an id to resume from.
 const PRIMED: &str = "2025-11-25";
+
+/// Whether the header names a version other than those with sessions: a later one, or one nobody knows.
+pub(super) fn is_no_session_version(headers: &HeaderMap) -> bool {
+    headers.get_all(HEADER).iter().any(|version| !KNOWN.iter().any(|known| version == known))
+}
 
 /// The version a session speaks: what the server answered to `initialize`. Versions are dates, so their
 /// order is that of their text.

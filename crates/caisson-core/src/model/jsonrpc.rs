@@ -90,6 +90,16 @@ impl<'a> Envelope<'a> {
 
 /// An error response of Caisson's own, to the request `id` or to none in particular.
 pub fn error_response(id: Option<&RequestId>, code: i32, message: &str) -> Vec<u8> {
+    error_response_with(id, code, message, None)
+}
+
+/// As [`error_response`], with what the specification wants in the error's `data`.
+pub fn error_response_with(
+    id: Option<&RequestId>,
+    code: i32,
+    message: &str,
+    data: Option<&serde_json::Value>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Response<'a> {
         jsonrpc: &'static str,
@@ -100,9 +110,12 @@ pub fn error_response(id: Option<&RequestId>, code: i32, message: &str) -> Vec<u
     struct Error<'a> {
         code: i32,
         message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<&'a serde_json::Value>,
     }
-    // Only numbers and texts are written, which cannot fail.
-    serde_json::to_vec(&Response { jsonrpc: "2.0", id, error: Error { code, message } }).unwrap_or_default()
+    // What is JSON already is written, which cannot fail.
+    serde_json::to_vec(&Response { jsonrpc: "2.0", id, error: Error { code, message, data } })
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

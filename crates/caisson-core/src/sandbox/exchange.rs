@@ -24,6 +24,16 @@ impl Exchange {
         Self { messages, _cancels: cancels }
     }
 
+    /// An exchange without a server: what is put into the second is received, and the third is cancelled when
+    /// nobody waits any more.
+    #[cfg(test)]
+    pub(crate) fn for_test()
+    -> (Self, mpsc::Sender<Result<Bytes, SessionError>>, tokio_util::sync::CancellationToken) {
+        let (sender, messages) = mpsc::channel(4);
+        let cancelled = tokio_util::sync::CancellationToken::new();
+        (Self::new(messages, cancelled.clone().drop_guard()), sender, cancelled)
+    }
+
     /// The next message; none when the exchange is over. The response is the last. Cancel-safe.
     ///
     /// # Errors

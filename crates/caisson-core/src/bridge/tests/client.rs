@@ -38,7 +38,7 @@ impl Client {
         self
     }
 
-    async fn connect(&self) -> SendRequest<Full<Bytes>> {
+    pub(super) async fn connect(&self) -> SendRequest<Full<Bytes>> {
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let (sender, connection) = handshake(TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);
@@ -46,6 +46,15 @@ impl Client {
     }
 
     pub(super) async fn send(&self, method: Method, body: impl Into<Bytes>) -> Response<Incoming> {
+        self.send_on(self.connect().await, method, body).await
+    }
+
+    pub(super) async fn send_on(
+        &self,
+        mut connection: SendRequest<Full<Bytes>>,
+        method: Method,
+        body: impl Into<Bytes>,
+    ) -> Response<Incoming> {
         let mut request = Request::builder()
             .method(method)
             .uri(&self.path)
@@ -61,11 +70,22 @@ impl Client {
                 request.headers_mut().append(*name, value.parse().unwrap());
             }
         }
-        self.connect().await.send_request(request).await.unwrap()
+        connection.send_request(request).await.unwrap()
     }
 
     pub(super) async fn post(&self, message: &Value) -> Response<Incoming> {
         self.send(Method::POST, message.to_string()).await
+    }
+
+    /// With the headers of a request without a session.
+    pub(super) fn alone(self, method: &str, name: &str) -> Self {
+        self.with("mcp-protocol-version", MODERN).with("mcp-method", method).with("mcp-name", name)
+    }
+
+    /// Asks without a session; `params` are completed with what must be in them.
+    pub(super) async fn ask(&self, id: impl Into<Value>, method: &str, params: &Value) -> Response<Incoming> {
+        let name = params["name"].as_str().unwrap_or_default();
+        self.clone().alone(method, name).post(&request(id, method, params)).await
     }
 
     /// Opens a session, and is the client of that session from there on.
@@ -84,6 +104,16 @@ impl Client {
     pub(super) async fn call(&self, id: impl Into<Value>, name: &str, arguments: Value) -> Vec<Value> {
         messages(self.post(&call(id, name, arguments)).await).await
     }
+}
+
+pub(super) const MODERN: &str = "2026-07-28";
+
+/// A request without a session.
+pub(super) fn request(id: impl Into<Value>, method: &str, params: &Value) -> Value {
+    let mut params = params.clone();
+    params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(MODERN);
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
+    json!({"jsonrpc": "2.0", "id": id.into(), "method": method, "params": params})
 }
 
 pub(super) fn initialize(version: &str) -> Value {

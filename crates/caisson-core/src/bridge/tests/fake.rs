@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::stateless::Stateless;
 use crate::{
     bridge::Servers,
     gate::Permit,
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Fake {
     /// Sessions that run.
     pub(super) running: Arc<AtomicUsize>,
+    /// What answers requests without a session.
+    pub(super) stateless: Stateless,
 }
 
 impl Servers for Fake {
@@ -51,13 +54,20 @@ impl Servers for Fake {
         })
     }
 
-    fn ask(&self, permit: Permit, _: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
-        let server = permit.server().clone();
-        Box::pin(async move { Err(SandboxError::Ended { server, reason: "it keeps sessions".to_owned() }) })
+    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+        Box::pin(async move {
+            let server = permit.server().clone();
+            match server.as_str() {
+                "broken" => Err(SandboxError::Ended { server, reason: "no such image".to_owned() }),
+                "mute" => self.stateless.never().await,
+                _ => Ok(self.stateless.answer(request)),
+            }
+        })
     }
 
-    fn input_schema(&self, _: &ServerName, _: &str) -> Option<Arc<str>> {
-        None
+    fn input_schema(&self, _: &ServerName, tool: &str) -> Option<Arc<str>> {
+        let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
+        (tool == "regional").then(|| schema.to_string().into())
     }
 }
 
