@@ -35,14 +35,14 @@ pub struct SessionSender {
     server: ServerName,
     messages: mpsc::Sender<Bytes>,
     closed: Arc<AtomicBool>,
-    _lease: Arc<Lease>,
+    _lease: Option<Arc<Lease>>,
 }
 
 /// The way from the server.
 #[derive(Debug)]
 pub struct SessionReceiver {
     source: Source,
-    _lease: Arc<Lease>,
+    _lease: Option<Arc<Lease>>,
 }
 
 #[derive(Debug)]
@@ -69,17 +69,19 @@ impl Session {
         lease: Arc<Lease>,
         reader: impl FnOnce(Arc<AtomicBool>) -> StdioReader,
     ) -> (Self, SessionEnds) {
-        let (sender, ends) = SessionSender::new(server, lease.clone());
+        let (sender, ends) = SessionSender::new(server, Some(lease.clone()));
         let source = Source::Stdio(Box::new(reader(ends.closed.clone())));
-        (Self { sender, receiver: SessionReceiver { source, _lease: lease } }, ends)
+        (Self { sender, receiver: SessionReceiver { source, _lease: Some(lease) } }, ends)
     }
 
-    /// A session whose messages somebody else carries: the adapter of HTTP servers. What is sent comes out of the
-    /// ends; what is put into the last is received. An error put there should be the last.
+    /// A session whose messages somebody else carries: an adapter. What is sent comes out of the ends; what is
+    /// put into the last is received. An error put there should be the last. Without a lease, what carries it
+    /// sees to it that the server runs while it is needed.
     pub(super) fn carried(
         server: ServerName,
-        lease: Arc<Lease>,
+        lease: impl Into<Option<Arc<Lease>>>,
     ) -> (Self, SessionEnds, mpsc::Sender<Result<Bytes, SessionError>>) {
+        let lease = lease.into();
         let (sender, ends) = SessionSender::new(server, lease.clone());
         let (incoming, messages) = mpsc::channel(WAITING);
         let receiver = SessionReceiver { source: Source::Messages(messages), _lease: lease };
@@ -103,7 +105,7 @@ impl Session {
 }
 
 impl SessionSender {
-    fn new(server: ServerName, lease: Arc<Lease>) -> (Self, SessionEnds) {
+    fn new(server: ServerName, lease: Option<Arc<Lease>>) -> (Self, SessionEnds) {
         let (messages, outgoing) = mpsc::channel(WAITING);
         let closed = Arc::new(AtomicBool::new(false));
         let ends = SessionEnds { outgoing, closed: closed.clone() };

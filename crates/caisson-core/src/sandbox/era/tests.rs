@@ -1,0 +1,5 @@
+//! The adapters between the eras, each before what answers as a test says.
+
+mod downgrade;
+mod duplex;
+mod fake;
