@@ -3,10 +3,13 @@
 //! says what the server is known to say while it does not run.
 
 mod conversation;
+mod downgrade;
+mod duplex;
 mod hub;
 mod kept;
 mod keys;
 mod lazy;
+mod pair;
 mod probe;
 
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};

@@ -1,3 +1,8 @@
+//! The adapters between the eras, each before what answers as a test says.
+
+mod downgrade;
+mod duplex;
+mod fake;
 mod hub;
 mod lazy;
 mod script;
