@@ -1,6 +1,9 @@
 //! Any client with any server. Two eras of MCP do not understand each other: the one with sessions, up to
 //! 2025-11-25, and the one without, from 2026-07-28 on. A server's front speaks to it in an era it knows.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the front takes it up once it knows a server's era"))]
+mod upgrade;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
