@@ -11,6 +11,7 @@ mod keys;
 mod lazy;
 mod pair;
 mod probe;
+mod upgrade;
 
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use self::{hub::Hub, kept::Kept, lazy::Lazy};
+use self::{hub::Hub, kept::Kept, lazy::Lazy, upgrade::Upgrade};
 use super::{
     Exchange, SandboxError, Session,
     exchange::{Opens, Stateless},
@@ -37,7 +38,10 @@ pub(super) struct Front {
     server: watch::Receiver<Arc<Server>>,
     state: watch::Receiver<ServerState>,
     pins: Pins,
+    /// Speaks to the server when it knows the protocol without sessions.
     hub: Hub,
+    /// Speaks to it when it does not.
+    upgrade: Upgrade,
     known: SyncMutex<Option<Known>>,
     /// Held while the server is asked what it is.
     probing: Mutex<()>,
@@ -61,8 +65,9 @@ impl Front {
         pins: Pins,
     ) -> Self {
         let opener: Arc<dyn Opens> = Arc::new(Opener { name: name.clone(), asks });
-        let hub = Hub::new(name, Arc::clone(&opener), logs);
-        Self { opener, server, state, pins, hub, known: SyncMutex::default(), probing: Mutex::default() }
+        let hub = Hub::new(name.clone(), Arc::clone(&opener), logs);
+        let upgrade = Upgrade::new(name, Arc::clone(&opener));
+        Self { opener, server, state, pins, hub, upgrade, known: SyncMutex::default(), probing: Mutex::default() }
     }
 
     /// A session for a client that begins with `hello`.
@@ -71,15 +76,18 @@ impl Front {
         caller: CallerId,
         hello: &[u8],
     ) -> Result<Session, SandboxError> {
+        let server = self.opener.server().clone();
         let Some(profile) = Profile::of(hello) else {
-            drop(caller);
+            if conversation::stands_alone(hello) {
+                return Ok(duplex::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+            }
             // Whatever it is, it is the server's to answer.
             return self.opener.open().await;
         };
         let eras = self.eras().await?;
         let pin = self.known().pin;
         if !eras.legacy {
-            return self.opener.open().await;
+            return Ok(downgrade::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
         }
         let is_pinned = || pin.result(&profile, "initialize").is_some();
         if self.runs() && is_pinned() {
@@ -153,7 +161,7 @@ impl Stateless for Front {
     fn ask(&self, caller: CallerId, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
         Box::pin(async move {
             let eras = self.eras().await?;
-            let below: &dyn Stateless = &self.hub;
+            let below: &dyn Stateless = if eras.modern { &self.hub } else { &self.upgrade };
             let Some(kept) = Kept::of(&request, eras) else { return below.ask(caller, request).await };
             let pin = self.known().pin;
             if !self.runs()

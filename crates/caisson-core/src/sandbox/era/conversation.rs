@@ -10,7 +10,7 @@ use super::{
     super::{SandboxError, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     keys,
 };
-use crate::model::{Envelope, EnvelopeKind, RequestId, error_response};
+use crate::model::{Envelope, EnvelopeKind, RequestId, Splice, error_response};
 
 /// Pages of a list that are asked for, so that a list without an end has one.
 const MOST_PAGES: usize = 100;
@@ -174,6 +174,12 @@ fn us() -> serde_json::Value {
 /// The `_meta` of Caisson's own requests that stand alone.
 pub(super) fn meta() -> serde_json::Value {
     json!({keys::PROTOCOL_VERSION: keys::VERSION, keys::CLIENT_CAPABILITIES: {}, keys::CLIENT_INFO: us()})
+}
+
+/// Whether a message is a request that stands alone.
+pub(super) fn stands_alone(message: &[u8]) -> bool {
+    Splice::of(message)
+        .is_some_and(|message| message.get(&["params", "_meta", keys::PROTOCOL_VERSION]).is_some())
 }
 
 /// The requests that stand alone and ask a server what it is.
