@@ -106,7 +106,7 @@ impl Exchanges {
 impl Open {
     fn end(&mut self, why: Refusal) {
         // One that is just being answered hears it no more.
-        self.end.take().map(|end| end.send(why).ok());
+        drop(self.end.take().map(|end| end.send(why)));
     }
 }
 

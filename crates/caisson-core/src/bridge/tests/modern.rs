@@ -210,13 +210,13 @@ async fn clients_may_use_the_same_ids() {
 async fn a_slow_reader_slows_its_own_answer_down() {
     let setup = Setup::new().await;
     let client = setup.client();
-    // 64 MB, of which nobody reads anything for a while.
-    let flood = json!({"name": "flood", "arguments": {"count": 1000}});
+    // 20 MB, of which nobody reads anything for a while.
+    let flood = json!({"name": "flood", "arguments": {"count": 300}});
     let response = client.ask(1, CALL, &flood).await;
     sleep(Duration::from_millis(300)).await;
     assert_eq!(whole(called(&client, 1, "echo").await).await.0, 200);
     let all = messages(response).await;
-    assert_eq!((all.len(), &all[1000]["result"]), (1001, &json!({})));
+    assert_eq!((all.len(), &all[300]["result"]), (301, &json!({})));
 }
 
 #[tokio::test]
