@@ -5,7 +5,6 @@
 mod downgrade;
 #[cfg_attr(not(test), expect(dead_code, reason = "a front uses it once it knows its server's era"))]
 mod duplex;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the two above"))]
 mod pair;
 #[cfg(test)]
 mod tests;
