@@ -23,7 +23,7 @@ fn call(name: &str) -> Value {
 async fn a_request_goes_down_and_its_answer_up_as_they_are() {
     let mut pair = open();
     let request =
-        format!(r#"{{"id" : "a","x":1e400, "jsonrpc":"2.0","method":"tools/call","params":{}}}"#, call("t"));
+        format!(r#"{{"id" : "a","x":1E+2, "jsonrpc":"2.0","method":"tools/call","params":{}}}"#, call("t"));
     pair.say(&request).await;
     let asked = pair.asked().await;
     assert_eq!(asked.raw, request);

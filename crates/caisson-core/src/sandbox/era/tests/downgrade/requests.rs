@@ -15,18 +15,18 @@ async fn session() -> Pair {
 async fn a_request_says_what_each_must_and_keeps_the_rest() {
     let mut pair = session().await;
     pair.say(
-        r#"{"id" : 7,"jsonrpc":"2.0","method":"tools/call","params":{"x":1e400,"_meta":{"progressToken":"p","y":[ ]}}}"#,
+        r#"{"id" : 7,"jsonrpc":"2.0","method":"tools/call","params":{"x":1E+2,"_meta":{"progressToken":"p","y":[ ]}}}"#,
     )
     .await;
     let asked = pair.asked().await;
     let raw = std::str::from_utf8(&asked.raw).unwrap();
-    let kept = r#"{"id" : 7,"jsonrpc":"2.0","method":"tools/call","params":{"x":1e400,"_meta":{"progressToken":"p","y":[ ],"#;
+    let kept = r#"{"id" : 7,"jsonrpc":"2.0","method":"tools/call","params":{"x":1E+2,"_meta":{"progressToken":"p","y":[ ],"#;
     assert!(raw.starts_with(kept), "{raw}");
     assert!(raw.contains(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#), "{raw}");
     let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress", "params":{"progressToken":"p"}}"#;
     asked.say(progress).await;
     assert_eq!(pair.raw().await, progress);
-    let response = r#"{"id":7, "jsonrpc":"2.0","result":{"resultType":"complete","ttlMs":0,"z":1e400}}"#;
+    let response = r#"{"id":7, "jsonrpc":"2.0","result":{"resultType":"complete","ttlMs":0,"z":1E+2}}"#;
     asked.say(response).await;
     assert_eq!(pair.raw().await, response);
 }
