@@ -9,6 +9,7 @@ mod call;
 mod client;
 mod inputs;
 mod listen;
+mod notices;
 mod opening;
 mod results;
 mod subscriptions;
@@ -35,7 +36,6 @@ use self::{
 };
 use super::{
     super::{Session, exchange::Stateless},
-    duplex::cancelled,
     pair::{Below, Calls, Fault, Upward, invalid},
 };
 use crate::{
@@ -147,12 +147,7 @@ impl Downgrade {
             (EnvelopeKind::Response, Some(id)) => self.shared.inputs.answered(id, message.clone()),
             (EnvelopeKind::Notification, _) => match envelope.method.as_deref() {
                 Some("notifications/initialized") => self.change(Change::Initialized).await,
-                Some("notifications/cancelled") => {
-                    if let Some(id) = cancelled(&envelope) {
-                        self.calls.cancel(&id);
-                    }
-                }
-                _ => {}
+                _ => self.calls.notified(&envelope),
             },
             (EnvelopeKind::Request | EnvelopeKind::Response, None) => {}
         }

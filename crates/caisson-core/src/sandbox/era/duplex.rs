@@ -77,13 +77,7 @@ impl Duplex {
                     self.upward.tell(fault.response(id)).await;
                 }
             }
-            (EnvelopeKind::Notification, _) => {
-                if envelope.method.as_deref() == Some("notifications/cancelled")
-                    && let Some(id) = cancelled(&envelope)
-                {
-                    self.calls.cancel(&id);
-                }
-            }
+            (EnvelopeKind::Notification, _) => self.calls.notified(&envelope),
             // Nothing is ever asked of this client.
             (EnvelopeKind::Response | EnvelopeKind::Request, _) => {}
         }
@@ -99,17 +93,6 @@ impl Duplex {
         let work = async move { below.ask(&upward, &asked, message).await };
         self.calls.start(&self.upward, id.clone(), work)
     }
-}
-
-/// The request that a cancellation is about.
-pub(super) fn cancelled(envelope: &Envelope<'_>) -> Option<RequestId> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Cancelled {
-        request_id: RequestId,
-    }
-    let params: Cancelled = serde_json::from_str(envelope.params?.get()).ok()?;
-    Some(params.request_id)
 }
 
 /// Why `initialize` is refused here, with what would be understood.

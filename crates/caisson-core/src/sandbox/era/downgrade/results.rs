@@ -65,7 +65,7 @@ fn has_other_schema(tool: &RawValue) -> bool {
     let tool = serde_json::from_str::<Tool<'_>>(tool.get());
     tool.ok().and_then(|tool| tool.output_schema).is_some_and(|schema| {
         let schema = serde_json::from_str::<Schema<'_>>(schema.get());
-        !schema.ok().and_then(|schema| schema.kind).is_some_and(|kind| kind.get() == "\"object\"")
+        schema.ok().and_then(|schema| schema.kind).is_none_or(|kind| kind.get() != "\"object\"")
     })
 }
 

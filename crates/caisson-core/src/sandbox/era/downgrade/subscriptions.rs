@@ -3,14 +3,12 @@
 //! acknowledged before the last one is closed.
 
 use std::{
-    collections::BTreeMap,
     mem,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::{
     sync::mpsc,
@@ -21,9 +19,10 @@ use super::{
     super::{super::SessionError, pair::Fault},
     Shared, empty,
     listen::{Listen, News, Wanted},
+    notices,
     told::Told,
 };
-use crate::model::{Envelope, RequestId, Splice};
+use crate::model::{Envelope, RequestId};
 
 /// So long a server may take to acknowledge a subscription.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -37,8 +36,6 @@ const MOST_WAITING: usize = 256;
 const MOST_URIS: usize = 1024;
 /// Notifications that are heard ahead.
 const AHEAD: usize = 4;
-/// In a notification's `_meta`: the subscription it came on.
-const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// A change of what the client is subscribed to. Those with an id are answered.
 #[derive(Debug)]
@@ -165,12 +162,12 @@ impl Subscriptions {
         if method == "notifications/subscriptions/acknowledged" {
             return self.acknowledged(number, envelope.params).await;
         }
-        let uri = resource(envelope.params);
+        let uri = notices::resource(envelope.params);
         if uri.as_ref().is_some_and(|uri| self.is_unwanted(number, uri)) {
             return;
         }
         if self.told.is_news(number, (method.to_owned(), uri)) {
-            self.shared.upward.tell(without_subscription(message.clone())).await;
+            self.shared.upward.tell(notices::without_subscription(message.clone())).await;
         }
     }
 
@@ -182,24 +179,12 @@ impl Subscriptions {
     }
 
     async fn acknowledged(&mut self, number: u64, params: Option<&RawValue>) {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Honoured<'a> {
-            #[serde(borrow)]
-            resource_subscriptions: Option<&'a RawValue>,
-        }
-        #[derive(Deserialize)]
-        struct Acknowledged<'a> {
-            #[serde(borrow)]
-            notifications: Honoured<'a>,
-        }
         let Some(Coming { mut listen, changes, .. }) =
             self.coming.take_if(|coming| coming.listen.number == number)
         else {
             return;
         };
-        let params = params.and_then(|params| serde_json::from_str::<Acknowledged<'_>>(params.get()).ok());
-        let honours = params.is_some_and(|params| params.notifications.resource_subscriptions.is_some());
+        let honours = notices::honours_resources(params);
         if !honours {
             listen.wanted.uris.clear();
         }
@@ -284,28 +269,4 @@ impl Change {
             Self::Initialized | Self::Lapsed => None,
         }
     }
-}
-
-/// The resource a notification names.
-fn resource(params: Option<&RawValue>) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Updated {
-        uri: String,
-    }
-    serde_json::from_str::<Updated>(params?.get()).ok().map(|updated| updated.uri)
-}
-
-/// The notification without the subscription it came on, of which the client does not know.
-fn without_subscription(message: Bytes) -> Bytes {
-    #[derive(Serialize, Deserialize)]
-    struct Meta<'a>(#[serde(borrow)] BTreeMap<String, &'a RawValue>);
-    const META: &[&str] = &["params", "_meta"];
-    let without = || {
-        let mut splice = Splice::of(&message)?;
-        let mut meta: Meta<'_> = serde_json::from_str(splice.get(META)?.get()).ok()?;
-        meta.0.remove(SUBSCRIPTION_ID)?;
-        splice.set(META, &serde_json::to_string(&meta).ok()?);
-        Some(splice.done())
-    };
-    without().map_or_else(|| message.clone(), Bytes::from)
 }

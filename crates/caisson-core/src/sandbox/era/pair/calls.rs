@@ -4,11 +4,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Fault, Upward};
-use crate::model::RequestId;
+use crate::model::{Envelope, RequestId};
 
 /// Requests of one client at a time, those included that wait to be asked or for the client itself. Twice as
 /// many as are with the server: while some wait for the client's answers, there is room to hear them.
@@ -72,9 +73,20 @@ impl Calls {
         Ok(())
     }
 
-    /// Gives a request up, on which the client waits no longer. One that is not in progress is over already.
-    pub(in super::super) fn cancel(&self, id: &RequestId) {
-        if let Some(cancel) = self.running.table().get(id) {
+    /// Hears a notification of the client. One that cancels a request gives it up; for a request that is not in
+    /// progress it has come too late.
+    pub(in super::super) fn notified(&self, envelope: &Envelope<'_>) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Cancelled {
+            request_id: RequestId,
+        }
+        if envelope.method.as_deref() != Some("notifications/cancelled") {
+            return;
+        }
+        let params = envelope.params.and_then(|params| serde_json::from_str::<Cancelled>(params.get()).ok());
+        let running = self.running.table();
+        if let Some(cancel) = params.and_then(|params| running.get(&params.request_id)) {
             cancel.cancel();
         }
     }

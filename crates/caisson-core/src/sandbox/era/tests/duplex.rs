@@ -22,7 +22,8 @@ fn call(name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_request_goes_down_and_its_answer_up_as_they_are() {
     let mut pair = open();
-    let request = format!(r#"{{"id" : "a","x":1e400, "jsonrpc":"2.0","method":"tools/call","params":{}}}"#, call("t"));
+    let request =
+        format!(r#"{{"id" : "a","x":1E+2, "jsonrpc":"2.0","method":"tools/call","params":{}}}"#, call("t"));
     pair.say(&request).await;
     let asked = pair.asked().await;
     assert_eq!(asked.raw, request);
@@ -143,7 +144,9 @@ async fn an_id_in_progress_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_answer_fails_that_request_alone() {
     let mut pair = open();
-    for garbage in ["nonsense", r#"{"jsonrpc":"2.0","id":2,"result":{}}"#, r#"{"jsonrpc":"2.0","result":{},"error":{}}"#] {
+    for garbage in
+        ["nonsense", r#"{"jsonrpc":"2.0","id":2,"result":{}}"#, r#"{"jsonrpc":"2.0","result":{},"error":{}}"#]
+    {
         pair.request(1, "tools/call", call("a")).await;
         pair.asked().await.say(garbage).await;
         assert_eq!(pair.error(1).await.0, -32603, "{garbage}");

@@ -75,7 +75,8 @@ async fn what_comes_before_initialize_is_refused() {
     pair.notify("notifications/initialized", json!({})).await;
     pair.say("[]").await;
     assert_eq!(pair.told().await["error"]["code"], -32600);
-    for params in [json!({}), json!({"protocolVersion": 1}), json!({"protocolVersion": "x", "capabilities": []})]
+    for params in
+        [json!({}), json!({"protocolVersion": 1}), json!({"protocolVersion": "x", "capabilities": []})]
     {
         pair.request(3, "initialize", params).await;
         assert_eq!(pair.error(3).await.0, -32602);
@@ -99,7 +100,8 @@ async fn what_comes_while_discovering_waits_but_a_ping() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_cannot_be_had_or_ends_is_told_of() {
-    let mut pair = Pair::refused(|caller, below| downgrade::session("legacy".parse().unwrap(), caller, below));
+    let mut pair =
+        Pair::refused(|caller, below| downgrade::session("legacy".parse().unwrap(), caller, below));
     pair.request(0, "initialize", client(json!({}))).await;
     let (code, why) = pair.error(0).await;
     assert_eq!(code, -32000);
