@@ -218,7 +218,8 @@ impl Process {
             }
             message = self.receiver.next(), if self.outbox.len() < MOST_UNSENT => message,
         };
-        let message = message.unwrap_or_else(|| Err(SessionError::Ended("it closed its output".to_owned())))?;
+        let message =
+            message.unwrap_or_else(|| Err(SessionError::Ended("it closed its output".to_owned())))?;
         Ok(self.sort(message))
     }
 

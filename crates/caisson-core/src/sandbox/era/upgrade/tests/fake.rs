@@ -10,10 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
 
-use crate::{
-    model::ServerName,
-    sandbox::{SandboxError, Session, SessionError, exchange::Opens},
-};
+use crate::sandbox::{SandboxError, Session, SessionError, exchange::Opens};
 
 /// Opens processes, and knows what each was told.
 #[derive(Clone)]
@@ -60,7 +57,7 @@ impl Fake {
 impl Opens for Fake {
     fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
-            let (session, from_client, to_client) = Session::for_test(ServerName::new("fake").unwrap());
+            let (session, from_client, to_client) = Session::for_test("fake".parse().unwrap());
             let number = self.opened.fetch_add(1, SeqCst) + 1;
             self.live.fetch_add(1, SeqCst);
             let (fake, live) = (self.clone(), self.live.clone());
