@@ -8,6 +8,7 @@ mod asks;
 mod audience;
 mod call;
 mod client;
+mod heard;
 mod keeper;
 mod listen;
 mod outlet;

@@ -200,3 +200,25 @@ async fn what_is_asked_of_a_client_that_has_gone_is_given_up() {
     assert_eq!(fake.live(), 0);
     assert_eq!(answer(&upgrade, "a", &call("echo", &json!({}))).await["result"]["process"], 4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_may_stop_waiting_for_input() {
+    let fake = Fake::new();
+    let upgrade = upgrade(&fake);
+    let answers = json!({"ask-1": {}});
+    let mut request = call("ask", &json!({"asks": [elicit()], "then": "answer"}));
+    request["params"]["_meta"]["progressToken"] = json!(1);
+    let asked = answer(&upgrade, "a", &request).await;
+    sleep(Duration::from_secs(2)).await;
+    // What came meanwhile is kept for the client.
+    let told = all(ask(&upgrade, "a", &again(&request, &asked, &answers)).await).await;
+    assert_eq!((&told[0]["params"]["progress"], &told[1]["id"]), (&json!(5), &json!("again")));
+    assert_eq!((told.len(), fake.live()), (2, 1));
+
+    let request = call("ask", &json!({"asks": [elicit()], "then": "die"}));
+    let asked = answer(&upgrade, "b", &request).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(fake.live(), 1);
+    let dead = answer(&upgrade, "b", &again(&request, &asked, &answers)).await;
+    assert_eq!(dead["error"]["code"], -32602);
+}

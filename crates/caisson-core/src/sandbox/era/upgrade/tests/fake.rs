@@ -1,14 +1,20 @@
 //! A server of sessions whose processes are tasks that do on command what servers do.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
+};
 
 use crate::sandbox::{SandboxError, Session, SessionError, exchange::Opens};
 
@@ -127,6 +133,7 @@ impl Process {
                 self.asking = Some(Asking { call: id.clone(), token: Value::Null, left: 1, answers: vec![] });
                 self.request("s-1", "roots/list", &Value::Null).await
             }
+            Some("resources/subscribe") if params["uri"] == "test://mute" => Some(()),
             Some(_) if id.is_null() => Some(()),
             Some(method) => self.answer(id, &json!({"method": method, "params": params})).await,
             None => {
@@ -155,7 +162,18 @@ impl Process {
                     let method = ask["method"].as_str()?;
                     self.request(&format!("s-{number}"), method, &ask["params"]).await?;
                 }
-                Some(())
+                match arguments["then"].as_str() {
+                    Some("die") => {
+                        sleep(Duration::from_secs(1)).await;
+                        None
+                    }
+                    Some("answer") => {
+                        sleep(Duration::from_secs(1)).await;
+                        self.progress(token, 5).await?;
+                        self.answer(id, &json!({"process": self.number})).await
+                    }
+                    _ => Some(()),
+                }
             }
             "progress" => {
                 self.progress(token, 1).await?;

@@ -159,3 +159,15 @@ async fn what_cannot_be_listened_to_is_refused() {
     drop(silent);
     assert!(matches!(next(&mut listener).await, Some(Err(SessionError::Ended(_)))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ignores_a_subscription_is_waited_for_once() {
+    let fake = Fake::new();
+    let upgrade = upgrade(&fake);
+    let mute = listen(&json!(1), &json!({"resourceSubscriptions": ["test://mute"]}));
+    let mut listener = ask(&upgrade, "a", &mute).await;
+    assert_eq!(told(&mut listener).await.len(), 1);
+    let echo = call("echo", &json!({}));
+    answer(&upgrade, "a", &echo).await;
+    timeout(Duration::from_secs(1), answer(&upgrade, "a", &echo)).await.unwrap();
+}
