@@ -67,7 +67,16 @@ impl Front {
         let opener: Arc<dyn Opens> = Arc::new(Opener { name: name.clone(), asks });
         let hub = Hub::new(name.clone(), Arc::clone(&opener), logs);
         let upgrade = Upgrade::new(name, Arc::clone(&opener));
-        Self { opener, server, state, pins, hub, upgrade, known: SyncMutex::default(), probing: Mutex::default() }
+        Self {
+            opener,
+            server,
+            state,
+            pins,
+            hub,
+            upgrade,
+            known: SyncMutex::default(),
+            probing: Mutex::default(),
+        }
     }
 
     /// A session for a client that begins with `hello`.

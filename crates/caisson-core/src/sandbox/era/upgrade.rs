@@ -8,6 +8,7 @@ mod asks;
 mod audience;
 mod call;
 mod client;
+mod heard;
 mod keeper;
 mod listen;
 mod outlet;
@@ -117,7 +118,9 @@ impl Upgrade {
         let id = request.id.clone();
         let gone = |why: &str| Outlet::answered(error_response(Some(&id), INVALID_PARAMS, why).into());
         let Some(session) = self.shared.parking.take(caller, &request) else {
-            return gone("this requestState is unknown, used, too old or for another request; ask anew without it");
+            return gone(
+                "this requestState is unknown, used, too old or for another request; ask anew without it",
+            );
         };
         let (outlet, exchange) = Outlet::new();
         match session.send(Job { request, outlet }) {
@@ -135,7 +138,11 @@ impl Stateless for Upgrade {
                 Err(answer) => return Ok(Outlet::answered(answer)),
             };
             match &*request.method {
-                "initialize" | "ping" | "logging/setLevel" | "resources/subscribe" | "resources/unsubscribe" => {
+                "initialize"
+                | "ping"
+                | "logging/setLevel"
+                | "resources/subscribe"
+                | "resources/unsubscribe" => {
                     let why = format!("there is no {} in MCP {MODERN}", request.method);
                     let answer = error_response(Some(&request.id), NO_SUCH_METHOD, &why);
                     Ok(Outlet::answered(answer.into()))
@@ -172,7 +179,8 @@ impl Shared {
     async fn begin(&self, client: &Client, audience: Arc<Audience>) -> Result<Process, SandboxError> {
         let session = self.opener.open().await?;
         let process = Process::begin(session, client, audience, self.ends.child_token()).await;
-        process.map_err(|error| SandboxError::Ended { server: self.server.clone(), reason: error.to_string() })
+        process
+            .map_err(|error| SandboxError::Ended { server: self.server.clone(), reason: error.to_string() })
     }
 
     /// Who listens to this client's sessions.

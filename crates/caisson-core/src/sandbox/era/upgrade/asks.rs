@@ -2,7 +2,7 @@
 
 use serde_json::{Value, value::RawValue};
 
-use super::{process::Ask, request::Request};
+use super::{heard::Ask, request::Request};
 
 /// So many may be put to a client at a time.
 const MOST: usize = 16;

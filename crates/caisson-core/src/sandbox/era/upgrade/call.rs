@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{
     asks::Asks,
+    heard::Heard,
     outlet::{Job, Outlet},
-    process::Heard,
     request::{Level, Members, Request},
     reshape,
 };

@@ -28,10 +28,8 @@ impl Client {
         let splice = Splice::of(request);
         let meta = Members::of(splice.as_ref().and_then(|splice| splice.get(&["params", "_meta"])));
         let said = meta.object("io.modelcontextprotocol/clientCapabilities");
-        let known: Vec<String> = KNOWN
-            .iter()
-            .filter_map(|key| Some(format!("\"{key}\":{}", said.get(key)?.get())))
-            .collect();
+        let known: Vec<String> =
+            KNOWN.iter().filter_map(|key| Some(format!("\"{key}\":{}", said.get(key)?.get()))).collect();
         let capabilities = format!("{{{}}}", known.join(","));
         let own = || format!(r#"{{"name":"caisson","version":"{}"}}"#, env!("CARGO_PKG_VERSION"));
         let info = meta.get("io.modelcontextprotocol/clientInfo").map(RawValue::get);

@@ -12,9 +12,10 @@ use super::{
     Shared,
     call::Call,
     client::Client,
+    heard::Heard,
     outlet::Job,
     pool::Slot,
-    process::{Heard, Process},
+    process::Process,
     request::{INTERNAL, takes_input},
     reshape,
 };

@@ -13,8 +13,9 @@ use super::{
     Shared,
     audience::{Audience, Ear, Filter},
     client::Client,
+    heard::Heard,
     outlet::Outlet,
-    process::{Heard, Process},
+    process::Process,
     request::{INTERNAL, INVALID_PARAMS, Request},
     reshape::{self, Hello},
 };

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     audience::{Audience, Topic},
     client::Client,
+    heard::{Ask, Heard},
     request::{Level, NO_SUCH_METHOD},
     reshape::Hello,
 };
@@ -50,25 +51,6 @@ pub(super) struct Process {
     wanted: watch::Receiver<BTreeSet<String>>,
     subscribed: BTreeSet<String>,
     ends: CancellationToken,
-}
-
-/// What was heard from a process.
-#[derive(Debug)]
-pub(super) enum Heard {
-    /// The response to the request of this id.
-    Response(i64, Bytes),
-    /// It asks its client for something.
-    Ask(Ask),
-    /// A notification, with its method.
-    Notification(String, Bytes),
-}
-
-/// What a server asks of its client.
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) id: RequestId,
-    pub(super) method: String,
-    pub(super) params: Option<Box<RawValue>>,
 }
 
 impl Process {
@@ -150,7 +132,8 @@ impl Process {
             match timeout_at(limit, self.hear_own()).await {
                 Ok(Ok(Some(Heard::Ask(ask)))) => self.refuse(&ask),
                 Ok(heard) => drop(heard?),
-                Err(_) => break,
+                // What comes late is an answer to nothing, and no request waits for it again.
+                Err(_) => self.own.clear(),
             }
         }
         Ok(())
@@ -218,7 +201,8 @@ impl Process {
             }
             message = self.receiver.next(), if self.outbox.len() < MOST_UNSENT => message,
         };
-        let message = message.unwrap_or_else(|| Err(SessionError::Ended("it closed its output".to_owned())))?;
+        let message =
+            message.unwrap_or_else(|| Err(SessionError::Ended("it closed its output".to_owned())))?;
         Ok(self.sort(message))
     }
 

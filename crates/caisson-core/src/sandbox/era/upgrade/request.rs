@@ -17,8 +17,7 @@ const INVALID_REQUEST: i32 = -32600;
 /// Something went wrong on this side.
 pub(super) const INTERNAL: i32 = -32603;
 
-const LEVELS: [&str; 8] =
-    ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
+const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// The members of an object, unread.
 #[derive(Default, Deserialize)]

@@ -12,12 +12,11 @@ use self::fake::Fake;
 use super::Upgrade;
 use crate::{
     gate::CallerId,
-    model::ServerName,
     sandbox::{Exchange, SessionError, exchange::Stateless},
 };
 
 fn upgrade(fake: &Fake) -> Upgrade {
-    Upgrade::new(ServerName::new("fake").unwrap(), Arc::new(fake.clone()))
+    Upgrade::new("fake".parse().unwrap(), Arc::new(fake.clone()))
 }
 
 /// A client that can be asked everything.

@@ -1,19 +1,22 @@
 //! A server of sessions whose processes are tasks that do on command what servers do.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering::SeqCst},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
 };
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use tokio::sync::{Notify, mpsc};
-
-use crate::{
-    model::ServerName,
-    sandbox::{SandboxError, Session, SessionError, exchange::Opens},
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
 };
+
+use crate::sandbox::{SandboxError, Session, SessionError, exchange::Opens};
 
 /// Opens processes, and knows what each was told.
 #[derive(Clone)]
@@ -31,7 +34,7 @@ impl Fake {
     pub(super) fn new() -> Self {
         let list = json!({"listChanged": true});
         Self {
-            server: ServerName::new("fake").unwrap(),
+            server: "fake".parse().unwrap(),
             capabilities: json!({
                 "tools": list, "resources": {"subscribe": true}, "logging": {}, "x/y": {"z": 1}
             }),
@@ -136,6 +139,7 @@ impl Process {
                 self.asking = Some(Asking { call: id.clone(), token: Value::Null, left: 1, answers: vec![] });
                 self.request("s-1", "roots/list", &Value::Null).await
             }
+            Some("resources/subscribe") if params["uri"] == "test://mute" => Some(()),
             Some(_) if id.is_null() => Some(()),
             Some(method) => self.answer(id, &json!({"method": method, "params": params})).await,
             None => {
@@ -164,7 +168,18 @@ impl Process {
                     let method = ask["method"].as_str()?;
                     self.request(&format!("s-{number}"), method, &ask["params"]).await?;
                 }
-                Some(())
+                match arguments["then"].as_str() {
+                    Some("die") => {
+                        sleep(Duration::from_secs(1)).await;
+                        None
+                    }
+                    Some("answer") => {
+                        sleep(Duration::from_secs(1)).await;
+                        self.progress(token, 5).await?;
+                        self.answer(id, &json!({"process": self.number})).await
+                    }
+                    _ => Some(()),
+                }
             }
             "progress" => {
                 self.progress(token, 1).await?;

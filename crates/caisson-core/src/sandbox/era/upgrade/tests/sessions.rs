@@ -22,9 +22,14 @@ async fn a_session_is_used_again_by_its_own_client_alone() {
     other["params"]["_meta"]["io.modelcontextprotocol/clientInfo"]["name"] = json!("other");
     let mut able = echo.clone();
     able["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({});
-    for (caller, request, number) in
-        [("a", &echo, 1), ("a", &same, 1), ("b", &echo, 2), ("a", &other, 3), ("a", &able, 4), ("a", &echo, 1)]
-    {
+    for (caller, request, number) in [
+        ("a", &echo, 1),
+        ("a", &same, 1),
+        ("b", &echo, 2),
+        ("a", &other, 3),
+        ("a", &able, 4),
+        ("a", &echo, 1),
+    ] {
         assert_eq!(process(&answer(&upgrade, caller, request).await), number);
     }
     let mut nobody = echo.clone();
@@ -155,9 +160,13 @@ async fn a_slow_reader_slows_its_own_process_alone() {
     let never = ask(&upgrade, "a", &flood).await;
     sleep(Duration::from_secs(1)).await;
     drop(never);
-    timeout(Duration::from_secs(70), async { while fake.live() > 0 { sleep(Duration::from_secs(1)).await } })
-        .await
-        .unwrap();
+    timeout(Duration::from_secs(70), async {
+        while fake.live() > 0 {
+            sleep(Duration::from_secs(1)).await
+        }
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test(start_paused = true)]
