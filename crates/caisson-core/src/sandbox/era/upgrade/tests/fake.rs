@@ -16,7 +16,10 @@ use tokio::{
     time::sleep,
 };
 
-use crate::sandbox::{SandboxError, Session, SessionError, exchange::Opens};
+use crate::{
+    model::ServerName,
+    sandbox::{SandboxError, Session, SessionError, exchange::Opens},
+};
 
 /// Opens processes, and knows what each was told.
 #[derive(Clone)]
