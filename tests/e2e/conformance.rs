@@ -8,8 +8,8 @@ use caisson_tests::{
     forwarder::Forwarder,
 };
 
-on_engines!([podman docker] legacy_over_stdio);
-on_engines!([podman] legacy_over_http);
+on_engines!([podman docker] legacy_over_stdio, modern_over_stdio);
+on_engines!([podman] legacy_over_http, modern_over_http);
 
 fn legacy_over_stdio(home: &Home) {
     conforms(home, "2025-11-25", Over::Stdio);
@@ -17,6 +17,14 @@ fn legacy_over_stdio(home: &Home) {
 
 fn legacy_over_http(home: &Home) {
     conforms(home, "2025-11-25", Over::Http);
+}
+
+fn modern_over_stdio(home: &Home) {
+    conforms(home, "2026-07-28", Over::Stdio);
+}
+
+fn modern_over_http(home: &Home) {
+    conforms(home, "2026-07-28", Over::Http);
 }
 
 /// Runs the requirement set `revision` against the fixture, directly and then through the bridge.
