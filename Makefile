@@ -27,7 +27,7 @@ build: inside ## Build the release command line at target/release/caisson
 # What runs inside containers is static: it starts in an image that holds nothing else.
 inside:
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TRIPLE) \
-		--target-dir $(INSIDE) -p caisson-airlock -p caisson-example
+		--target-dir $(INSIDE) -p caisson-airlock -p caisson-example -p caisson-fixture
 
 ui:
 	cd ui && npm ci --no-audit --no-fund && npm run build

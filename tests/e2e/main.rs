@@ -22,6 +22,7 @@ macro_rules! on_engines {
 
 mod bridge;
 mod clients;
+mod conformance;
 mod crash;
 mod desktop;
 mod hostile;

@@ -3,8 +3,11 @@
 //! Nothing here stands in for the real thing. A test that cannot run says so loudly, and fails in CI.
 
 pub mod clients;
+pub mod conformance;
 pub mod desktop;
 pub mod engines;
+pub mod fixture;
+pub mod forwarder;
 pub mod home;
 pub mod programs;
 

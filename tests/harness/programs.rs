@@ -26,6 +26,20 @@ pub fn desktop() -> PathBuf {
     beside_the_tests("CAISSON_TEST_DESKTOP", "caisson-desktop")
 }
 
+/// The fixture server, static so that it runs in an empty image: `CAISSON_TEST_FIXTURE` or the one that `scripts/test`
+/// lays beside `caisson`.
+///
+/// # Panics
+/// When it was not built.
+pub fn fixture() -> PathBuf {
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let path = std::env::var_os("CAISSON_TEST_FIXTURE")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| caisson().with_file_name(format!("fixture-linux-{arch}")));
+    assert!(path.exists(), "{} is not there: use `make test`", path.display());
+    path
+}
+
 fn beside_the_tests(variable: &str, name: &str) -> PathBuf {
     let path = std::env::var_os(variable).map(PathBuf::from).unwrap_or_else(|| {
         let test = std::env::current_exe().expect("a test knows its own path");

@@ -1,0 +1,133 @@
+//! What the server remembers: for the process, and for one session of the legacy era.
+
+#![expect(
+    deprecated,
+    reason = "logging is deprecated in the newest protocol; clients of the older ones have it"
+)]
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use rmcp::model::LoggingLevel;
+use tokio::sync::broadcast;
+
+/// How many changes a slow listener may lag behind before it misses some.
+const BACKLOG: usize = 256;
+
+/// Something a client may have asked to be told of.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// The list of tools.
+    Tools,
+    /// The list of prompts.
+    Prompts,
+    /// The list of resources.
+    Resources,
+    /// The content of the resource with this URI.
+    Resource(String),
+}
+
+/// What one process remembers, whoever asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    changes: broadcast::Sender<Change>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cancelled: BTreeSet<String>,
+    touches: u64,
+    extra_tool: bool,
+}
+
+impl Shared {
+    pub(crate) fn new() -> Self {
+        Self { changes: broadcast::Sender::new(BACKLOG), state: Arc::default() }
+    }
+
+    /// Tells every listener of a change; it is no matter if there is none.
+    pub(crate) fn tell(&self, change: Change) {
+        drop(self.changes.send(change));
+    }
+
+    /// Every change from here on.
+    pub(crate) fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Remembers that the call of this name was cancelled.
+    pub(crate) fn cancelled(&self, call: String) {
+        locked(&self.state).cancelled.insert(call);
+    }
+
+    /// The calls that were cancelled.
+    pub(crate) fn all_cancelled(&self) -> Vec<String> {
+        locked(&self.state).cancelled.iter().cloned().collect()
+    }
+
+    /// Counts one more touch of the watched resource.
+    pub(crate) fn touch(&self) {
+        locked(&self.state).touches += 1;
+    }
+
+    /// How often the watched resource was touched.
+    pub(crate) fn touches(&self) -> u64 {
+        locked(&self.state).touches
+    }
+
+    /// Puts the extra tool on the list, or takes it off; gives whether it is there.
+    pub(crate) fn toggle_extra_tool(&self) -> bool {
+        let mut state = locked(&self.state);
+        state.extra_tool = !state.extra_tool;
+        state.extra_tool
+    }
+
+    /// Whether the extra tool is on the list.
+    pub(crate) fn has_extra_tool(&self) -> bool {
+        locked(&self.state).extra_tool
+    }
+}
+
+/// What one session of the legacy era remembers.
+#[derive(Clone, Debug)]
+pub(crate) struct Session(Arc<Mutex<Choices>>);
+
+#[derive(Debug)]
+struct Choices {
+    subscribed: BTreeSet<String>,
+    level: LoggingLevel,
+}
+
+impl Session {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Choices { subscribed: BTreeSet::new(), level: LoggingLevel::Debug })))
+    }
+
+    pub(crate) fn subscribe(&self, uri: String) {
+        locked(&self.0).subscribed.insert(uri);
+    }
+
+    pub(crate) fn unsubscribe(&self, uri: &str) {
+        locked(&self.0).subscribed.remove(uri);
+    }
+
+    pub(crate) fn is_subscribed(&self, uri: &str) -> bool {
+        locked(&self.0).subscribed.contains(uri)
+    }
+
+    /// Logs nothing below `level` from here on.
+    pub(crate) fn set_level(&self, level: LoggingLevel) {
+        locked(&self.0).level = level;
+    }
+
+    pub(crate) fn level(&self) -> LoggingLevel {
+        locked(&self.0).level
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
