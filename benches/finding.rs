@@ -49,11 +49,11 @@ impl Row {
 
     /// One that has no numbers, and why.
     pub(crate) fn failed(name: impl Into<String>, why: impl fmt::Display) -> Self {
-        Self { name: name.into(), values: Vec::new(), note: Some(short(&why.to_string())) }
+        Self::new(name, []).with_note(why.to_string())
     }
 
-    pub(crate) fn with_note(self, note: impl Into<String>) -> Self {
-        Self { note: Some(note.into()), ..self }
+    pub(crate) fn with_note(self, note: impl AsRef<str>) -> Self {
+        Self { note: Some(short(note.as_ref())), ..self }
     }
 }
 

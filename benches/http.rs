@@ -47,12 +47,7 @@ impl HttpWay {
 
     /// Sends a request and reads its answer.
     pub(crate) async fn call(&mut self, request: &Request) -> Fallible<()> {
-        let answer = self.exchange("POST", &request.body).await?;
-        if request.is_answered_by(&answer) {
-            Ok(())
-        } else {
-            Err(format!("a wrong answer: {}", String::from_utf8_lossy(&answer)).into())
-        }
+        request.check(&self.exchange("POST", &request.body).await?)
     }
 
     /// Ends the session.

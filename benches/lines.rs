@@ -102,8 +102,7 @@ impl LineWay {
         self.send(&request.body).await?;
         self.line.clear();
         self.output.read_line(&mut self.line).await?;
-        let answered = request.is_answered_by(self.line.as_bytes());
-        if answered { Ok(()) } else { Err(format!("a wrong answer: {}", self.line).into()) }
+        request.check(self.line.as_bytes())
     }
 
     /// Removes what [`LineWay::attach`] made.

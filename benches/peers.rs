@@ -52,7 +52,7 @@ impl PeerKind {
         }
     }
 
-    /// Whether each session has a process of its own, which starts with it.
+    /// Whether it runs nothing before its first session.
     pub(crate) fn starts_on_demand(self) -> bool {
         match self {
             Self::Supergateway | Self::NpmMcpProxy => true,

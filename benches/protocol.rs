@@ -1,5 +1,7 @@
 //! The messages every client sends here, and what their answers are known by.
 
+use crate::Fallible;
+
 /// A request, and what stands in its answer when it is one.
 pub(crate) struct Request {
     pub(crate) body: String,
@@ -37,8 +39,14 @@ impl Request {
         }
     }
 
-    /// Whether `answer` is one to this request.
-    pub(crate) fn is_answered_by(&self, answer: &[u8]) -> bool {
-        answer.windows(self.expects.len()).any(|window| window == self.expects.as_bytes())
+    /// Checks that `answer` is one to this request.
+    pub(crate) fn check(&self, answer: &[u8]) -> Fallible<()> {
+        if answer.windows(self.expects.len()).any(|window| window == self.expects.as_bytes()) {
+            return Ok(());
+        }
+        // Of events, the last one's data tells most.
+        let answer = String::from_utf8_lossy(answer);
+        let data = answer.rsplit("data: ").next().unwrap_or_default();
+        Err(format!("a wrong answer: {data}").into())
     }
 }

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use caisson_tests::clients::Access;
-use tokio::time::sleep;
 
 use crate::{
     Fallible,
@@ -16,48 +15,42 @@ use crate::{
     stage::{SERVER, Stage},
 };
 
-const ROUNDS: usize = 10;
-/// So long a peer's container may take to be gone after its session.
-const END: Duration = Duration::from_secs(15);
+const ROUNDS: usize = 8;
 
 pub(crate) async fn measure(stage: &Stage) -> Fallible<Finding> {
     let access = stage.access(SERVER)?;
     let mut ours = Sample::default();
-    let mut theirs = Vec::new();
-    for kind in PeerKind::ALL.into_iter().filter(|kind| kind.starts_on_demand()) {
-        theirs.push((Peer::start(kind, stage).await?, Sample::default(), None));
-    }
+    let on_demand = PeerKind::ALL.into_iter().filter(|kind| kind.starts_on_demand());
+    let mut theirs: Vec<_> = on_demand.map(|kind| (kind, Sample::default(), Vec::new())).collect();
     for _ in 0..ROUNDS {
         stage.stop(SERVER)?;
         ours.add(connect(&access).await?);
         stage.stop(SERVER)?;
-        for (peer, sample, failure) in theirs.iter_mut().filter(|(_, _, failure)| failure.is_none()) {
+        for (kind, sample, failures) in &mut theirs {
+            // Some keep what their first session has started.
+            let peer = Peer::start(*kind, stage).await?;
             match connect(&peer.access).await {
                 Ok(time) => sample.add(time),
-                Err(error) => *failure = Some(error.to_string()),
+                Err(error) => failures.push(error),
             }
-            settle(stage, peer.kind).await?;
+            peer.end(stage).await?;
         }
     }
-    let times = theirs.iter().map(|(_, sample, failure)| sample.median().filter(|_| failure.is_none()));
-    let best = least(times);
+    let best = least(theirs.iter().map(|(_, sample, _)| sample.median()));
     let row = |name: &str, sample: &Sample| {
         let millis = |micros: Option<f64>| micros.map(|micros| micros / 1e3);
         Row::new(name, [ratio(sample.median(), best), millis(sample.median()), millis(sample.tail())])
     };
     let mut rows = vec![row("Caisson's bridge", &ours)];
-    for (peer, sample, failure) in theirs {
-        rows.push(match failure {
-            None => row(peer.kind.name(), &sample),
-            Some(why) => Row::failed(peer.kind.name(), why),
+    for (kind, sample, failures) in theirs {
+        let row = row(kind.name(), &sample);
+        rows.push(match failures.first() {
+            None => row,
+            Some(first) => row.with_note(format!("failed {} times: {first}", failures.len())),
         });
-        peer.end(stage).await?;
     }
     for kind in PeerKind::ALL.into_iter().filter(|kind| !kind.starts_on_demand()) {
-        rows.push(Row::failed(
-            kind.name(),
-            "its one container runs from its own start, and for all sessions",
-        ));
+        rows.push(Row::failed(kind.name(), "its one container, for all sessions, runs from its own start"));
     }
     Ok(Finding {
         title: format!("From connecting to a stopped server until tools/list is answered, {ROUNDS} times"),
@@ -79,13 +72,4 @@ async fn connect(access: &Access) -> Fallible<Duration> {
     let time = begun.elapsed();
     way.close().await?;
     Ok(time)
-}
-
-/// Waits until no container is left of a session that was ended; removes what stays.
-async fn settle(stage: &Stage, kind: PeerKind) -> Fallible<()> {
-    let begun = Instant::now();
-    while !stage.containers(kind.name())?.is_empty() && begun.elapsed() < END {
-        sleep(Duration::from_millis(100)).await;
-    }
-    stage.sweep(kind.name()).map(drop)
 }

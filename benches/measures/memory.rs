@@ -18,7 +18,7 @@ const INSTALLED: usize = 100;
 /// Sessions of Caisson's bridge, and servers they are spread over: each server has its own container.
 const SESSIONS: usize = 64;
 const SERVERS: usize = 2;
-/// Sessions of a peer, each with a container of its own.
+/// Sessions of a peer: one of them starts a container for each.
 const PEER_SESSIONS: usize = 16;
 /// So long after a start, memory that was needed for it has been given back.
 const SETTLE: Duration = Duration::from_secs(2);
