@@ -47,10 +47,10 @@ check: ui ## Lint: formatting, clippy, licences and advisories, types of the win
 fmt: ## Format everything
 	cargo fmt
 
-bench: build ## Measure a tool call: attached container, shim, bridge, as ratios
-	@scripts/setup test
+bench: build ## Measure Caisson beside other bridges and the engines alone; writes docs/benchmarks.md
+	@scripts/setup bench
 	cargo build --release --locked -p caisson-bench
-	@scripts/bench $(TARGET)/release
+	@scripts/bench $(TARGET)/release --docs docs --json $(TARGET)/benchmarks.json
 
 bundle: build ui ## Build the packages people install
 	@scripts/setup desktop

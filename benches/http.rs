@@ -1,16 +1,22 @@
-//! The way through the bridge: Streamable HTTP on one kept connection, as a client's pool would use it.
+//! The way through a bridge: Streamable HTTP on one kept connection, as a client's pool would use it.
 
-use std::error::Error;
+use std::time::Duration;
 
 use caisson_tests::clients::Access;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Bytes, client::conn::http1::SendRequest};
+use hyper::{Request as HttpRequest, body::Bytes, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
-use crate::message;
+use crate::{
+    Fallible,
+    protocol::{INITIALIZED, Request},
+};
 
-/// An open session.
+/// So long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An open session, on a connection of its own.
 pub(crate) struct HttpWay {
     connection: SendRequest<Full<Bytes>>,
     authority: String,
@@ -20,37 +26,43 @@ pub(crate) struct HttpWay {
 }
 
 impl HttpWay {
-    /// Opens a session.
-    pub(crate) async fn open(access: &Access) -> Result<Self, Box<dyn Error>> {
+    /// Connects and opens a session.
+    pub(crate) async fn open(access: &Access) -> Fallible<Self> {
         let rest = access.url.strip_prefix("http://").ok_or("not http")?;
         let (authority, path) = rest.split_once('/').ok_or("no path")?;
-        let stream = TcpStream::connect(authority).await?;
-        stream.set_nodelay(true)?;
-        let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(driver);
         let mut way = Self {
-            connection,
+            connection: connect(authority).await?,
             authority: authority.to_owned(),
             path: format!("/{path}"),
             bearer: format!("Bearer {}", access.token),
             session: None,
         };
-        let opened = way.post(message::INITIALIZE).await?;
-        let session = opened.0.headers().get("mcp-session-id").ok_or("no session id")?;
-        way.session = Some(session.to_str()?.to_owned());
-        way.post(message::INITIALIZED).await?;
+        way.call(&Request::initialize()).await?;
+        if way.session.is_none() {
+            return Err("the answer to initialize names no session".into());
+        }
+        way.exchange("POST", INITIALIZED).await?;
         Ok(way)
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) async fn call(&mut self, message: &str) -> Result<(), Box<dyn Error>> {
-        let (_, body) = self.post(message).await?;
-        let answered = body.windows(8).any(|window| window == b"\"result\"");
-        if answered { Ok(()) } else { Err(String::from_utf8_lossy(&body).into_owned().into()) }
+    pub(crate) async fn call(&mut self, request: &Request) -> Fallible<()> {
+        request.check(&self.exchange("POST", &request.body).await?)
     }
 
-    async fn post(&mut self, message: &str) -> Result<(Response<()>, Bytes), Box<dyn Error>> {
-        let mut request = Request::post(&self.path)
+    /// Ends the session.
+    pub(crate) async fn close(mut self) -> Fallible<()> {
+        self.exchange("DELETE", "").await.map(drop)
+    }
+
+    async fn exchange(&mut self, method: &str, body: &str) -> Fallible<Bytes> {
+        // A server may close a connection that was idle; a pool then opens another.
+        if self.connection.ready().await.is_err() {
+            self.connection = connect(&self.authority).await?;
+        }
+        let mut request = HttpRequest::builder()
+            .method(method)
+            .uri(&self.path)
             .header("Host", &self.authority)
             .header("Authorization", &self.bearer)
             .header("Content-Type", "application/json")
@@ -58,13 +70,26 @@ impl HttpWay {
         if let Some(session) = &self.session {
             request = request.header("Mcp-Session-Id", session).header("MCP-Protocol-Version", "2025-11-25");
         }
-        self.connection.ready().await?;
-        let response = self.connection.send_request(request.body(Full::from(message.to_owned()))?).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let request = request.body(Full::from(body.to_owned()))?;
+        let exchange = async {
+            let (head, body) = self.connection.send_request(request).await?.into_parts();
+            Ok::<_, hyper::Error>((head, body.collect().await?.to_bytes()))
+        };
+        let (head, body) = timeout(PATIENCE, exchange).await.map_err(|_| "no answer within a minute")??;
         if !head.status.is_success() {
             return Err(format!("{}: {}", head.status, String::from_utf8_lossy(&body)).into());
         }
-        Ok((Response::from_parts(head, ()), body))
+        if let Some(session) = head.headers.get("mcp-session-id") {
+            self.session = Some(session.to_str()?.to_owned());
+        }
+        Ok(body)
     }
+}
+
+async fn connect(authority: &str) -> Fallible<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(authority).await?;
+    stream.set_nodelay(true)?;
+    let (connection, driver) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(driver);
+    Ok(connection)
 }

@@ -1,6 +1,6 @@
 //! A way to a server that carries a message a line: a program's standard input and output, or an attached container.
 
-use std::{error::Error, process::Stdio};
+use std::{collections::HashMap, process::Stdio};
 
 use bollard::{
     Docker,
@@ -8,7 +8,6 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig},
     query_parameters::{AttachContainerOptions, RemoveContainerOptions},
 };
-use caisson_tests::Home;
 use futures::StreamExt;
 use tokio::{
     io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader},
@@ -16,7 +15,11 @@ use tokio::{
 };
 use tokio_util::io::StreamReader;
 
-use crate::message;
+use crate::{
+    Fallible,
+    protocol::{INITIALIZED, Request},
+    stage::{LABEL, Stage, mark},
+};
 
 /// An open session.
 pub(crate) struct LineWay {
@@ -34,7 +37,7 @@ enum Owner {
 
 impl LineWay {
     /// Starts a program and opens a session on its standard input and output.
-    pub(crate) async fn open(command: std::process::Command) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn open(command: std::process::Command) -> Fallible<Self> {
         let mut command = Command::from(command);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let input = child.stdin.take().ok_or("no standard input")?;
@@ -43,14 +46,12 @@ impl LineWay {
     }
 
     /// Runs the server as the container's first process, without Caisson, and attaches to it by the engine's API.
-    pub(crate) async fn attach(home: &Home, image: &str, command: &str) -> Result<Self, Box<dyn Error>> {
-        let docker =
-            Docker::connect_with_unix(&home.socket().to_string_lossy(), 120, bollard::API_DEFAULT_VERSION)?
-                .negotiate_version()
-                .await?;
+    pub(crate) async fn attach(stage: &Stage, who: &str) -> Fallible<Self> {
+        let docker = stage.api.clone();
         let body = ContainerCreateBody {
-            image: Some(image.to_owned()),
-            entrypoint: Some(vec![command.to_owned()]),
+            image: Some(stage.image.clone()),
+            entrypoint: Some(vec![stage.program.clone()]),
+            labels: Some(HashMap::from([(LABEL.to_owned(), mark(who))])),
             open_stdin: Some(true),
             stdin_once: Some(true),
             attach_stdin: Some(true),
@@ -84,28 +85,28 @@ impl LineWay {
         input: impl AsyncWrite + Unpin + 'static,
         output: Box<dyn AsyncBufRead + Unpin>,
         owner: Owner,
-    ) -> Result<Self, Box<dyn Error>> {
+    ) -> Fallible<Self> {
         let mut way = Self { input: Box::new(input), output, line: String::new(), owner };
-        way.call(message::INITIALIZE).await?;
-        way.send(message::INITIALIZED).await?;
+        way.call(&Request::initialize()).await?;
+        way.send(INITIALIZED).await?;
         Ok(way)
     }
 
-    async fn send(&mut self, message: &str) -> Result<(), Box<dyn Error>> {
+    async fn send(&mut self, message: &str) -> Fallible<()> {
         self.input.write_all(format!("{message}\n").as_bytes()).await?;
         Ok(self.input.flush().await?)
     }
 
     /// Sends a request and reads its answer.
-    pub(crate) async fn call(&mut self, message: &str) -> Result<(), Box<dyn Error>> {
-        self.send(message).await?;
+    pub(crate) async fn call(&mut self, request: &Request) -> Fallible<()> {
+        self.send(&request.body).await?;
         self.line.clear();
         self.output.read_line(&mut self.line).await?;
-        if self.line.contains("\"result\"") { Ok(()) } else { Err(self.line.clone().into()) }
+        request.check(self.line.as_bytes())
     }
 
     /// Removes what [`LineWay::attach`] made.
-    pub(crate) async fn close(self) -> Result<(), Box<dyn Error>> {
+    pub(crate) async fn close(self) -> Fallible<()> {
         if let Owner::Container(docker, id) = self.owner {
             let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
             docker.remove_container(&id, Some(options)).await?;

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures::future::poll_fn;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, BufStream},
     sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
@@ -18,6 +18,8 @@ pub const MOST_OPENED: usize = 224;
 const MOST_STREAMS: usize = 512;
 /// Bytes received and not yet read, over all streams: what a flood can make this side hold at most.
 const MOST_UNREAD: usize = MOST_STREAMS * (256 << 10);
+/// The largest frame yamux sends: a head of 12 bytes, and 16 KiB.
+const FRAME: usize = 12 + (16 << 10);
 /// How long the last bytes may take to leave when the pipe is closed from this side.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -80,6 +82,9 @@ impl Mux {
         // Bounded by MOST_STREAMS: yamux takes no more.
         let (accepted, streams) = mpsc::unbounded_channel();
         let (pipe, jammed) = Pressure::watch(pipe);
+        // yamux writes and reads the head and the body of a frame apart. Each piece would wake every process
+        // that the pipe leads through.
+        let pipe = BufStream::with_capacity(FRAME, FRAME, pipe);
         let connection = yamux::Connection::new(pipe.compat(), config, mode);
         let mut driver = Driver::new(connection, asked, accepted, jammed);
         let driver = tokio::spawn(async move {
