@@ -40,6 +40,16 @@ pub fn python_sdk(access: &Access, mode: &str) -> Value {
     said(command, b"").json()
 }
 
+/// The official Python SDK on the fixture server, as a client of one era: `mode` is `legacy` or a version without
+/// sessions.
+#[track_caller]
+pub fn python_sdk_of_era(access: &Access, mode: &str) -> Value {
+    let mut command = Command::new(programs::installed("python/bin/python"));
+    command.arg(programs::repository().join("tests/clients/eras.py"));
+    command.args([&access.url, &access.token, mode]);
+    said(command, b"").json()
+}
+
 /// The official Python SDK over the stdio shim.
 #[track_caller]
 pub fn python_sdk_by_shim(home: &Home, server: &str) -> Value {

@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod forwarder;
 pub mod home;
 pub mod programs;
+pub mod raw;
 
 pub use engines::TestEngine;
 pub use home::{Home, Said};

@@ -519,7 +519,15 @@ start_timeout: number,
 /**
  * So often it is started again after it failed, before Caisson gives up.
  */
-restarts: number, };
+restarts: number,
+/**
+ * Whether it is started as soon as a client connects, and not with the first request that needs it.
+ */
+prewarm: boolean,
+/**
+ * Whether it is started with Caisson, and never stopped for idleness.
+ */
+always_on: boolean, };
 
 /**
  * What a server may use at most.
