@@ -2,7 +2,7 @@
 //! they came in, reads of them only what tells where they belong, and decides nothing: that is the gate's.
 //! It must never listen on anything but loopback, nor send a message without the gate's permit.
 //!
-//! [`edge`] checks requests; [`legacy`] speaks the versions with sessions; [`session`] ties a client to a process of a server; [`stream`] carries messages
+//! [`edge`] checks requests; [`legacy`] speaks the versions with sessions, and [`http_sse`] the oldest of them; [`session`] ties a client to a process of a server; [`stream`] carries messages
 //! back, whichever response they leave on. What the protocol asks is in MCP 2025-11-25, "Transports".
 
 mod answer;
@@ -10,6 +10,7 @@ mod body;
 mod edge;
 mod error;
 mod guard;
+mod http_sse;
 mod legacy;
 mod local;
 mod message;

@@ -43,12 +43,14 @@ impl Inner {
         let (parts, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = parts;
         match self.admit(&uri, headers) {
-            Ok(admitted) => {
-                let answered = match method {
-                    Method::POST => self.post(admitted, body).await,
-                    Method::GET => self.get(&admitted).map_err(nameless),
-                    Method::DELETE => self.delete(&admitted).map_err(nameless),
-                    _ => Err(nameless(Refusal::Method)),
+            Ok((route, admitted)) => {
+                let answered = match (&route, method) {
+                    (Route::Server(_), Method::POST) => self.post(admitted, body).await,
+                    (Route::Server(_), Method::GET) => self.get(&admitted).map_err(nameless),
+                    (Route::Server(_), Method::DELETE) => self.delete(&admitted).map_err(nameless),
+                    (Route::Events(_), Method::GET) => self.events(admitted).await.map_err(nameless),
+                    (Route::Messages(_), Method::POST) => self.post_beside(admitted, uri.query(), body).await,
+                    _ => Err(nameless(Refusal::Method(route.methods()))),
                 };
                 answered.unwrap_or_else(|(refusal, id)| refusal.into_response(id.as_ref()))
             }
@@ -56,18 +58,19 @@ impl Inner {
         }
     }
 
-    /// Who sends the request, and to which server.
-    fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<Admitted, Refusal> {
+    /// What the request is for, and who sends it to which server.
+    fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<(Route, Admitted), Refusal> {
         guard::host(&headers, uri, self.port)?;
         guard::origin(&headers)?;
-        let Route::Server(server) = Route::of(uri.path()).ok_or(Refusal::Path)?;
+        let route = Route::of(uri.path()).ok_or(Refusal::Path)?;
+        let server = route.server().clone();
         let principal = self.gate.authenticate(bearer(&headers)?).map_err(Refusal::Denied)?;
         // Before anything is said of the server: who may not use it does not learn whether it is there.
         self.gate.may_use(&principal, &server).map_err(Refusal::Denied)?;
         if !self.servers.has(&server) {
             return Err(Refusal::NoServer(server));
         }
-        Ok(Admitted { principal, server, headers })
+        Ok((route, Admitted { principal, server, headers }))
     }
 
     async fn post(self: &Arc<Self>, from: Admitted, body: Incoming) -> Result<Response<Answer>, Refused> {
@@ -86,7 +89,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NoToken) }
 }
 
-fn nameless(refusal: Refusal) -> Refused {
+pub(super) fn nameless(refusal: Refusal) -> Refused {
     (refusal, None)
 }
 

@@ -17,7 +17,7 @@ use super::{
     message::{Posted, chosen_version},
     negotiate::{self, EVENT_STREAM},
     refusal::Refusal,
-    session::{self, Asked, Attendance, Session, SessionId},
+    session::{self, Asked, Attendance, Carriage, Session, SessionId},
     sse::{EventId, SseBody},
     stream::{Beginning, Reader},
     version::Version,
@@ -58,13 +58,13 @@ impl Inner {
         self.forward(&session, posted).await
     }
 
-    /// Opens a session, and answers once the server has.
-    async fn initialize(
+    /// Opens a session on which nothing has been said yet. It is in no table.
+    pub(super) async fn open(
         self: &Arc<Self>,
         principal: Principal,
         server: ServerName,
-        posted: &Posted<'_>,
-    ) -> Result<Response<Answer>, Refusal> {
+        carriage: Carriage,
+    ) -> Result<Arc<Session>, Refusal> {
         if self.draining.is_cancelled() {
             return Err(Refusal::Draining);
         }
@@ -74,10 +74,20 @@ impl Inner {
         let opened = self.servers.open(permit).await.map_err(|error| cannot_start(error.to_string()))?;
         let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
         let sessions = Arc::clone(&self.sessions);
-        let session = session::open(id, principal, server.clone(), opened, move |session| {
+        Ok(session::open(id, principal, server, carriage, opened, move |session| {
             sessions.remove(session.id());
             drop(place);
-        });
+        }))
+    }
+
+    /// Opens a session, and answers once the server has.
+    async fn initialize(
+        self: &Arc<Self>,
+        principal: Principal,
+        server: ServerName,
+        posted: &Posted<'_>,
+    ) -> Result<Response<Answer>, Refusal> {
+        let session = self.open(principal, server.clone(), Carriage::ManyStreams).await?;
         let mut opening = Opening { session: &session, opened: false };
         let Some(mut asked) = session.begin(posted)? else { return Err(Refusal::NoSession) };
         self.send(&session, posted).await?;
@@ -88,7 +98,7 @@ impl Inner {
         };
         // Without an answer of the server's the session has ended, and the answer says why.
         if let Some(why) = session.ended() {
-            return Err(cannot_start(why.to_owned()));
+            return Err(Refusal::CannotStart { server, why: why.to_owned() });
         }
         let answer = answers.into_iter().next().unwrap_or_default();
         let Some(version) = chosen_version(&answer) else { return Ok(json(answer)) };
@@ -135,7 +145,7 @@ impl Inner {
     }
 
     /// Sends each message for which there is a permit. A request without one is answered with the denial.
-    async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
         for message in &posted.messages {
             let permit =
                 self.gate.admit(session.principal(), session.server(), &message.envelope, message.kind);
@@ -182,7 +192,8 @@ impl Inner {
     fn session(&self, from: &Admitted) -> Result<Arc<Session>, Refusal> {
         let id = guard::single(&from.headers, &SESSION_ID).map_err(|()| Refusal::UnknownSession)?;
         let id = id.ok_or(Refusal::NoSession)?;
-        self.sessions.get(id, &from.principal, &from.server).ok_or(Refusal::UnknownSession)
+        let session = self.sessions.get(id, &from.principal, &from.server, Carriage::ManyStreams);
+        session.ok_or(Refusal::UnknownSession)
     }
 }
 
@@ -210,7 +221,12 @@ async fn beginning(asked: &Asked, patience: Duration) -> Option<Beginning> {
 fn events(reader: Reader, session: &Session, attendance: Attendance) -> Response<Answer> {
     // What is over without an event has nothing to resume.
     let prime = session.version().is_some_and(Version::is_primed) && !reader.stream().is_closed();
-    let mut response = Response::new(Answer::Stream(Box::new(SseBody::new(reader, prime, attendance))));
+    event_stream(SseBody::new(reader, prime, attendance))
+}
+
+/// A response of events.
+pub(super) fn event_stream(body: SseBody) -> Response<Answer> {
+    let mut response = Response::new(Answer::Stream(Box::new(body)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));

@@ -19,8 +19,8 @@ pub(super) enum Refusal {
     Origin,
     #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp")]
     Path,
-    #[error("this endpoint takes POST, GET and DELETE")]
-    Method,
+    #[error("this endpoint takes {0} alone")]
+    Method(&'static str),
     #[error("a token is wanted, as \"Authorization: Bearer csn_…\"; `caisson token issue` makes one")]
     NoToken,
     #[error("{0}")]
@@ -49,6 +49,8 @@ pub(super) enum Refusal {
     Batch(&'static str),
     #[error("the Mcp-Session-Id header is missing; begin with an initialize request")]
     NoSession,
+    #[error("the session is missing; post to the address that the event stream named as its endpoint")]
+    NoSessionNamed,
     #[error("there is no such session, or it has ended; begin again with an initialize request")]
     UnknownSession,
     #[error("the session is initialized already")]
@@ -97,7 +99,7 @@ impl Refusal {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
             Self::Path | Self::NoServer(_) | Self::UnknownSession => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
@@ -111,6 +113,7 @@ impl Refusal {
             | Self::NotRpc(_)
             | Self::Batch(_)
             | Self::NoSession
+            | Self::NoSessionNamed
             | Self::Initialized
             | Self::DuplicateId(_)
             | Self::Unasked(_)
@@ -140,7 +143,7 @@ impl Refusal {
             | Self::TooManySessions(_)
             | Self::TooManyStreams(_) => code::CLOSED,
             Self::Path
-            | Self::Method
+            | Self::Method(_)
             | Self::NoServer(_)
             | Self::TooLarge { .. }
             | Self::ContentType
@@ -150,6 +153,7 @@ impl Refusal {
             | Self::NotRpc(_)
             | Self::Batch(_)
             | Self::NoSession
+            | Self::NoSessionNamed
             | Self::Initialized
             | Self::DuplicateId(_)
             | Self::Unasked(_)
@@ -178,8 +182,8 @@ impl Refusal {
                 "Bearer realm=\"caisson\", error=\"insufficient_scope\""
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        } else if let Self::Method = self {
-            headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+        } else if let Self::Method(allowed) = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -50,6 +50,8 @@ impl fmt::Display for EventId {
 pub(super) struct SseBody {
     reader: Reader,
     pieces: VecDeque<Bytes>,
+    /// Whether each event has an id, by which a client resumes.
+    has_ids: bool,
     keep_alive: Pin<Box<Sleep>>,
     _attendance: Attendance,
 }
@@ -64,7 +66,16 @@ impl SseBody {
             let primer = format!("id: {id}\nretry: {RETRY}\ndata: \n\n");
             pieces.push_back(Bytes::from(primer));
         }
-        Self { reader, pieces, keep_alive: Box::pin(sleep(KEEP_ALIVE)), _attendance: attendance }
+        let keep_alive = Box::pin(sleep(KEEP_ALIVE));
+        Self { reader, pieces, has_ids: true, keep_alive, _attendance: attendance }
+    }
+
+    /// What `reader` reads, after an event that says where to post (MCP 2024-11-05, "Transports: HTTP with SSE").
+    /// A stream of this kind cannot be resumed.
+    pub(super) fn with_endpoint(reader: Reader, endpoint: &str, attendance: Attendance) -> Self {
+        let first = Bytes::from(format!("event: endpoint\ndata: {endpoint}\n\n"));
+        let keep_alive = Box::pin(sleep(KEEP_ALIVE));
+        Self { reader, pieces: [first].into(), has_ids: false, keep_alive, _attendance: attendance }
     }
 
     /// The next piece of the body.
@@ -92,8 +103,13 @@ impl SseBody {
     fn encode(&mut self, events: &mut BytesMut, place: u64, message: Bytes) {
         let is_large = message.len() >= LARGE;
         events.reserve(32 + if is_large { 0 } else { message.len() });
-        let id = EventId { stream: self.reader.stream().number(), place };
-        events.put_slice(format!("id: {id}\n").as_bytes());
+        if self.has_ids {
+            let id = EventId { stream: self.reader.stream().number(), place };
+            events.put_slice(format!("id: {id}\n").as_bytes());
+        } else {
+            // Not every client of this kind takes an event without a name for a message.
+            events.put_slice(b"event: message\n");
+        }
         if message.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             // Between JSON's tokens a line may end. Here an end of line ends the field.
             for line in message.split(|byte| matches!(byte, b'\r' | b'\n')) {

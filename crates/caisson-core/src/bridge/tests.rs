@@ -2,6 +2,7 @@
 
 mod client;
 mod fake;
+mod http_sse;
 
 use std::{
     sync::{Arc, atomic::Ordering},
