@@ -7,6 +7,7 @@
 
 mod answer;
 mod body;
+mod connections;
 mod edge;
 mod error;
 mod guard;
@@ -15,6 +16,8 @@ mod legacy;
 mod local;
 mod message;
 mod negotiate;
+mod nesting;
+mod rates;
 mod refusal;
 mod route;
 mod serve;
@@ -38,6 +41,8 @@ pub use serve::Listener;
 pub use servers::Servers;
 
 use crate::gate::Gate;
+use connections::Seats;
+use rates::Rates;
 use session::Table;
 
 /// How the bridge treats its clients.
@@ -51,6 +56,18 @@ pub struct BridgeSettings {
     pub idle: Duration,
     /// So long a server may take to answer `initialize`, once it runs.
     pub initialize_timeout: Duration,
+    /// So long a server may say nothing on a request; progress counts as a word.
+    pub request_timeout: Duration,
+    /// Requests a client may make a second, for long; for a moment it may make more.
+    pub requests_per_second: u32,
+    /// Requests of a client that may be answered at a time, streams of events included.
+    pub requests_at_once: usize,
+    /// Connections at a time.
+    pub connections: usize,
+    /// So long the head of a request may take to arrive, once it has begun.
+    pub head: Duration,
+    /// So long its body may take.
+    pub body: Duration,
     /// So long requests may still be answered when the bridge is to stop.
     pub drain: Duration,
 }
@@ -62,6 +79,12 @@ impl Default for BridgeSettings {
             sessions_per_client: 256,
             idle: Duration::from_secs(30 * 60),
             initialize_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(600),
+            requests_per_second: 10_000,
+            requests_at_once: 1024,
+            connections: 2048,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(120),
             drain: Duration::from_secs(5),
         }
     }
@@ -81,6 +104,8 @@ struct Inner {
     servers: Arc<dyn Servers>,
     settings: BridgeSettings,
     sessions: Arc<Table>,
+    rates: Arc<Rates>,
+    seats: Arc<Seats>,
     /// Cancelled when no new session is opened any more.
     draining: CancellationToken,
 }

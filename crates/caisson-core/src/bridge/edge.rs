@@ -17,6 +17,7 @@ use super::{
     body, guard,
     message::Posted,
     negotiate::{self, JSON},
+    rates::Turn,
     refusal::Refusal,
     route::Route,
 };
@@ -38,12 +39,18 @@ pub(super) struct Admitted {
 pub(super) type Refused = (Refusal, Option<RequestId>);
 
 impl Inner {
-    /// Answers one HTTP request.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+    /// Answers one HTTP request. Its client's turn is over when the answer has left.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> (Response<Answer>, Option<Turn>) {
         let (parts, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = parts;
-        match self.admit(&uri, headers) {
-            Ok((route, admitted)) => {
+        let admitted = self.admit(&uri, headers).and_then(|(route, admitted)| {
+            Ok((route, self.rates.take(admitted.principal.caller())?, admitted))
+        });
+        match admitted {
+            Ok((route, turn, admitted)) => {
                 let answered = match (&route, method) {
                     (Route::Server(_), Method::POST) => self.post(admitted, body).await,
                     (Route::Server(_), Method::GET) => self.get(&admitted).map_err(nameless),
@@ -52,9 +59,10 @@ impl Inner {
                     (Route::Messages(_), Method::POST) => self.post_beside(admitted, uri.query(), body).await,
                     _ => Err(nameless(Refusal::Method(route.methods()))),
                 };
-                answered.unwrap_or_else(|(refusal, id)| refusal.into_response(id.as_ref()))
+                let response = answered.unwrap_or_else(|(refusal, id)| refusal.into_response(id.as_ref()));
+                (response, Some(turn))
             }
-            Err(refusal) => refusal.into_response(None),
+            Err(refusal) => (refusal.into_response(None), None),
         }
     }
 
@@ -74,7 +82,7 @@ impl Inner {
     }
 
     async fn post(self: &Arc<Self>, from: Admitted, body: Incoming) -> Result<Response<Answer>, Refused> {
-        let body = body::read(&from.headers, body, self.settings.largest_body).await.map_err(nameless)?;
+        let body = body::read(&from.headers, body, &self.settings).await.map_err(nameless)?;
         negotiate::content_type(&from.headers).map_err(nameless)?;
         negotiate::accepts_both(&from.headers).map_err(nameless)?;
         let posted = Posted::read(&body).map_err(nameless)?;

@@ -43,7 +43,7 @@ impl Inner {
         query: Option<&str>,
         body: Incoming,
     ) -> Result<Response<Answer>, Refused> {
-        let body = body::read(&from.headers, body, self.settings.largest_body).await.map_err(nameless)?;
+        let body = body::read(&from.headers, body, &self.settings).await.map_err(nameless)?;
         negotiate::content_type(&from.headers).map_err(nameless)?;
         let posted = Posted::read(&body).map_err(nameless)?;
         self.send_beside(&from, query, &posted).await.map_err(|refusal| (refusal, posted.id().cloned()))?;

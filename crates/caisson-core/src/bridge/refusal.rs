@@ -31,6 +31,19 @@ pub(super) enum Refusal {
     TooLarge { most: usize },
     #[error("the body did not arrive in time")]
     Slow,
+    #[error("the head of the request did not arrive in time")]
+    SlowHead,
+    #[error("the message is nested deeper than {0} levels")]
+    TooDeep(usize),
+    #[error("this client makes more than {0} requests a second; wait a moment, and ask for less")]
+    TooFast(u32),
+    #[error("this client has {0} requests that are still being answered; wait for one of them")]
+    TooManyRequests(usize),
+    #[error(
+        "nothing was heard of the server on this request for {0} seconds, so it was cancelled; a server that \
+         reports progress may take longer, and `request_timeout` in settings.toml is the limit"
+    )]
+    Silent(u64),
     #[error("the body broke off: {0}")]
     Broken(String),
     #[error("the body must be application/json; check the Content-Type header")]
@@ -89,6 +102,8 @@ mod code {
     pub(super) const CLOSED: i32 = -32000;
     /// SDK servers answer so for a session that is not there.
     pub(super) const NO_SESSION: i32 = -32001;
+    /// SDKs report so a request that was not answered in time.
+    pub(super) const SILENT: i32 = -32001;
     /// Caisson does not allow it.
     pub(super) const DENIED: i32 = -32010;
 }
@@ -104,10 +119,11 @@ impl Refusal {
             Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Slow | Self::SlowHead => StatusCode::REQUEST_TIMEOUT,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::AcceptBoth | Self::AcceptStream => StatusCode::NOT_ACCEPTABLE,
             Self::Broken(_)
+            | Self::TooDeep(_)
             | Self::Version(_)
             | Self::NotJson(_)
             | Self::NotRpc(_)
@@ -118,19 +134,22 @@ impl Refusal {
             | Self::DuplicateId(_)
             | Self::Unasked(_)
             | Self::UnknownEvent => StatusCode::BAD_REQUEST,
-            Self::TooManyCalls(_) | Self::TooManySessions(_) | Self::TooManyStreams(_) => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::TooFast(_)
+            | Self::TooManyRequests(_)
+            | Self::TooManyCalls(_)
+            | Self::TooManySessions(_)
+            | Self::TooManyStreams(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::CannotStart { .. } | Self::Ended(_) | Self::Unsent(_) | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoAnswer(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
     fn code(&self) -> i32 {
         match self {
-            Self::NotJson(_) | Self::Broken(_) => code::PARSE,
+            Self::NotJson(_) | Self::Broken(_) | Self::TooDeep(_) => code::PARSE,
+            Self::Silent(_) => code::SILENT,
             Self::UnknownSession => code::NO_SESSION,
             Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => code::DENIED,
             Self::CannotStart { .. }
@@ -139,6 +158,9 @@ impl Refusal {
             | Self::Unsent(_)
             | Self::Draining
             | Self::Slow
+            | Self::SlowHead
+            | Self::TooFast(_)
+            | Self::TooManyRequests(_)
             | Self::TooManyCalls(_)
             | Self::TooManySessions(_)
             | Self::TooManyStreams(_) => code::CLOSED,

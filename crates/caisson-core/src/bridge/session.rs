@@ -158,6 +158,15 @@ impl Session {
         self.routes().answer(id, refusal.message(Some(id)));
     }
 
+    /// Answers the requests on which the server was silent for `limit` with an error, and says which.
+    pub(super) fn give_up(&self, limit: Duration) -> Vec<RequestId> {
+        let silent = self.routes().silent(limit);
+        for id in &silent {
+            self.answer(id, &Refusal::Silent(limit.as_secs()));
+        }
+        silent
+    }
+
     /// A reader for what belongs to no request.
     pub(super) fn listen(&self) -> Result<Reader, Refusal> {
         self.routes().listen()

@@ -1,9 +1,11 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::super::{
     message::{Posted, ProgressToken, cancels, reports_progress, wants_progress},
@@ -55,6 +57,8 @@ struct Call {
     post: u32,
     stream: Arc<Stream>,
     progress: Option<ProgressToken>,
+    /// When the server was last heard on it.
+    heard: Instant,
 }
 
 impl Routes {
@@ -101,7 +105,10 @@ impl Routes {
             if let Some(token) = &progress {
                 self.progress.insert(token.clone(), id.clone());
             }
-            self.calls.insert(id.clone(), Call { post, stream: Arc::clone(&stream), progress });
+            self.calls.insert(
+                id.clone(),
+                Call { post, stream: Arc::clone(&stream), progress, heard: Instant::now() },
+            );
         }
         // What the server says before it is initialized waits for a stream that can carry it.
         if reader.is_some() && !posted.initializes() {
@@ -168,9 +175,13 @@ impl Routes {
             self.settle(&stream);
             return Some(stream);
         }
-        let stream = reports_progress(&envelope)
-            .and_then(|token| self.calls.get(self.progress.get(&token)?))
-            .map_or_else(|| self.unrelated(), |call| Arc::clone(&call.stream));
+        let call =
+            reports_progress(&envelope).and_then(|token| self.calls.get_mut(self.progress.get(&token)?));
+        let own = call.map(|call| {
+            call.heard = Instant::now();
+            Arc::clone(&call.stream)
+        });
+        let stream = own.unwrap_or_else(|| self.unrelated());
         if let (EnvelopeKind::Request, Some(id)) = (kind, envelope.id) {
             if self.asked.len() >= MOST_ASKED {
                 self.asked.pop_front();
@@ -187,6 +198,16 @@ impl Routes {
             call.stream.push_answer(message.into());
             self.settle(&call.stream);
         }
+    }
+
+    /// The requests on which nothing was heard for `limit`. While the server waits for the client's own answer, it
+    /// is not the server that is silent.
+    pub(super) fn silent(&mut self, limit: Duration) -> Vec<RequestId> {
+        if !self.asked.is_empty() {
+            self.calls.values_mut().for_each(|call| call.heard = Instant::now());
+        }
+        let silent = self.calls.iter().filter(|(_, call)| call.heard.elapsed() >= limit);
+        silent.map(|(id, _)| id.clone()).collect()
     }
 
     /// Notes what a message of the client does to the routes. To be called once it is sure to be sent.

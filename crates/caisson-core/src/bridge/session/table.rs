@@ -84,6 +84,13 @@ impl Table {
         self.shelf().sessions.values().cloned().collect()
     }
 
+    /// Whether there is no session, and none is being opened.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::bridge) fn is_empty(&self) -> bool {
+        let shelf = self.shelf();
+        shelf.sessions.is_empty() && shelf.taken.is_empty()
+    }
+
     // No panic happens while the lock is held.
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
