@@ -10,6 +10,8 @@ mod body;
 mod connections;
 mod edge;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod http_sse;
 mod legacy;
