@@ -1,6 +1,6 @@
 """The official Python SDK as a client of Caisson: one session that uses all a session can do.
 
-    python_sdk.py http URL TOKEN MODE | stdio MODE CAISSON ARGUMENT...
+    python_sdk.py http URL TOKEN MODE | sse URL TOKEN | stdio MODE CAISSON ARGUMENT...
 
 It prints one JSON object of what it saw, for the test to judge. It speaks to server-everything.
 """
@@ -12,6 +12,7 @@ import sys
 import httpx2
 import mcp_types as types
 from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 
@@ -79,6 +80,9 @@ async def main():
         url, token, mode = sys.argv[2:5]
         async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
             seen = await use(streamable_http_client(url, http_client=http), mode)
+    elif sys.argv[1] == "sse":
+        url, token = sys.argv[2:4]
+        seen = await use(sse_client(url, headers={"Authorization": f"Bearer {token}"}), "legacy")
     else:
         mode, command, *arguments = sys.argv[2:]
         seen = await use(StdioServerParameters(command=command, args=arguments, env=None), mode)

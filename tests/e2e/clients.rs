@@ -54,6 +54,7 @@ fn entries_work(home: &Home) {
     let bearer = entry["headers"]["Authorization"].as_str().unwrap();
     let access = caisson_tests::clients::Access {
         url: entry["url"].as_str().unwrap().to_owned(),
+        sse_url: String::new(),
         token: bearer.strip_prefix("Bearer ").unwrap().to_owned(),
     };
     assert!(

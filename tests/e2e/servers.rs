@@ -33,6 +33,7 @@ fn everything(home: &Home) {
     for seen in [
         clients::python_sdk(&access, "auto"),
         clients::python_sdk(&access, "legacy"),
+        clients::python_sdk_by_sse(&access),
         clients::python_sdk_by_shim(home, "everything"),
     ] {
         assert_eq!(seen["echo"], "Echo: hello, ünïcode \u{2028} \u{1f600}", "{seen}");

@@ -2,21 +2,27 @@
 //! they came in, reads of them only what tells where they belong, and decides nothing: that is the gate's.
 //! It must never listen on anything but loopback, nor send a message without the gate's permit.
 //!
-//! [`edge`] checks requests. [`legacy`] speaks the versions with sessions: [`session`] ties a client to a process
+//! [`edge`] checks requests. [`legacy`] speaks the versions with sessions, [`http_sse`] the oldest of them: [`session`] ties a client to a process
 //! of a server, [`stream`] carries messages back, whichever response they leave on. [`modern`] speaks those
 //! without: a request, and what comes back on it. What the protocol asks is in MCP 2025-11-25 and 2026-07-28,
 //! "Transports".
 
 mod answer;
 mod body;
+mod connections;
 mod edge;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
+mod http_sse;
 mod legacy;
 mod local;
 mod message;
 mod modern;
 mod negotiate;
+mod nesting;
+mod rates;
 mod refusal;
 mod route;
 mod serve;
@@ -40,7 +46,9 @@ pub use serve::Listener;
 pub use servers::Servers;
 
 use crate::gate::Gate;
+use connections::Seats;
 use modern::Exchanges;
+use rates::Rates;
 use session::Table;
 
 /// How the bridge treats its clients.
@@ -56,6 +64,18 @@ pub struct BridgeSettings {
     pub idle: Duration,
     /// So long a server may take to answer `initialize`, once it runs.
     pub initialize_timeout: Duration,
+    /// So long a server may say nothing on a request; progress counts as a word.
+    pub request_timeout: Duration,
+    /// Requests a client may make a second, for long; for a moment it may make more.
+    pub requests_per_second: u32,
+    /// Requests of a client that may be answered at a time, streams of events included.
+    pub requests_at_once: usize,
+    /// Connections at a time.
+    pub connections: usize,
+    /// So long the head of a request may take to arrive, once it has begun.
+    pub head: Duration,
+    /// So long its body may take.
+    pub body: Duration,
     /// So long requests may still be answered when the bridge is to stop.
     pub drain: Duration,
 }
@@ -68,6 +88,12 @@ impl Default for BridgeSettings {
             exchanges_per_client: 256,
             idle: Duration::from_secs(30 * 60),
             initialize_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(600),
+            requests_per_second: 10_000,
+            requests_at_once: 1024,
+            connections: 2048,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(120),
             drain: Duration::from_secs(5),
         }
     }
@@ -88,6 +114,8 @@ struct Inner {
     settings: BridgeSettings,
     sessions: Arc<Table>,
     exchanges: Arc<Exchanges>,
+    rates: Arc<Rates>,
+    seats: Arc<Seats>,
     /// Cancelled when no new session is opened any more.
     draining: CancellationToken,
 }

@@ -10,6 +10,9 @@ pub mod clients;
 pub mod control;
 pub mod egress;
 pub mod engine;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod host;
 pub mod model;

@@ -64,6 +64,9 @@ pub use environment::{base_environment, with_image};
 pub use error::{SandboxError, SessionError, StartError};
 pub use exchange::Exchange;
 pub use install::{Install, Output};
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use lines::are_lines;
 pub use logs::{Clock, LogLine, LogTail};
 pub use plan::{
     Bind, FolderError, Folders, HOME, InstallNeeds, Network, Places, Plan, PlanError, PlanKind, PlanLine,

@@ -6,6 +6,9 @@
 
 mod driver;
 pub mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod message;
 mod mux;
 mod pressure;

@@ -33,7 +33,8 @@ enum Command {
 
 /// Issue a token, shown this one time
 ///
-/// A client uses it as `Authorization: Bearer TOKEN` at the URL that is printed.
+/// A client uses it as `Authorization: Bearer TOKEN` at the URL that is printed. An old client that speaks HTTP+SSE
+/// alone takes the same URL with `/sse` in place of `/mcp`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

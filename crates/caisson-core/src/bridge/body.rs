@@ -9,7 +9,7 @@ use hyper::{
 };
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
+use super::{BridgeSettings, refusal::Refusal};
 
 /// So long a client may pause in the middle of a body.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -17,9 +17,19 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// one whose connection closes while it writes sees a broken connection and no answer.
 const MOST_DISCARDED: u64 = 64 << 20;
 
-/// Reads a body of at most `most` bytes. A larger one is never held: as soon as it shows, what has come is
-/// dropped, and what follows is thrown away as it comes.
-pub(super) async fn read(headers: &HeaderMap, mut body: Incoming, most: usize) -> Result<Bytes, Refusal> {
+/// Reads a body that is no larger, and comes no slower, than `settings` say. A larger one is never held: as soon as
+/// it shows, what has come is dropped, and what follows is thrown away as it comes.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Incoming,
+    settings: &BridgeSettings,
+) -> Result<Bytes, Refusal> {
+    // A body that trickles never pauses for long, and would take its place for ever.
+    let whole = timeout(settings.body, whole(headers, body, settings.largest_body)).await;
+    whole.unwrap_or(Err(Refusal::Slow))
+}
+
+async fn whole(headers: &HeaderMap, mut body: Incoming, most: usize) -> Result<Bytes, Refusal> {
     let announced = body.size_hint().lower();
     if announced > most as u64 {
         // Who asks first whether to send it is answered before it does (RFC 9110, 10.1.1).

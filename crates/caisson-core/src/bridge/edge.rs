@@ -19,6 +19,7 @@ use super::{
     message::Posted,
     modern,
     negotiate::{self, EVENT_STREAM, JSON},
+    rates::Turn,
     refusal::Refusal,
     route::Route,
     sse::SseBody,
@@ -42,43 +43,55 @@ pub(super) struct Admitted {
 pub(super) type Refused = (Refusal, Option<RequestId>);
 
 impl Inner {
-    /// Answers one HTTP request.
-    pub(super) async fn handle(self: Arc<Self>, request: Request<Incoming>) -> Response<Answer> {
+    /// Answers one HTTP request. Its client's turn is over when the answer has left.
+    pub(super) async fn handle(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> (Response<Answer>, Option<Turn>) {
         let (parts, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = parts;
-        match self.admit(&uri, headers) {
-            Ok(admitted) => {
-                let answered = match method {
-                    Method::POST => self.post(admitted, body).await,
-                    Method::GET | Method::DELETE if keeps_no_session(&admitted.headers) => {
-                        Err(nameless(Refusal::PostAlone))
+        let admitted = self.admit(&uri, headers).and_then(|(route, admitted)| {
+            Ok((route, self.rates.take(admitted.principal.caller())?, admitted))
+        });
+        match admitted {
+            Ok((route, turn, admitted)) => {
+                let answered = match (&route, method) {
+                    (Route::Server(_), Method::POST) => self.post(admitted, body).await,
+                    (Route::Server(_), Method::GET | Method::DELETE)
+                        if keeps_no_session(&admitted.headers) =>
+                    {
+                        Err(nameless(Refusal::Method("POST")))
                     }
-                    Method::GET => self.get(&admitted).map_err(nameless),
-                    Method::DELETE => self.delete(&admitted).map_err(nameless),
-                    _ => Err(nameless(Refusal::Method)),
+                    (Route::Server(_), Method::GET) => self.get(&admitted).map_err(nameless),
+                    (Route::Server(_), Method::DELETE) => self.delete(&admitted).map_err(nameless),
+                    (Route::Events(_), Method::GET) => self.events(admitted).await.map_err(nameless),
+                    (Route::Messages(_), Method::POST) => self.post_beside(admitted, uri.query(), body).await,
+                    _ => Err(nameless(Refusal::Method(route.methods()))),
                 };
-                answered.unwrap_or_else(|(refusal, id)| refusal.into_response(id.as_ref()))
+                let response = answered.unwrap_or_else(|(refusal, id)| refusal.into_response(id.as_ref()));
+                (response, Some(turn))
             }
-            Err(refusal) => refusal.into_response(None),
+            Err(refusal) => (refusal.into_response(None), None),
         }
     }
 
-    /// Who sends the request, and to which server.
-    fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<Admitted, Refusal> {
+    /// What the request is for, and who sends it to which server.
+    fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<(Route, Admitted), Refusal> {
         guard::host(&headers, uri, self.port)?;
         guard::origin(&headers)?;
-        let Route::Server(server) = Route::of(uri.path()).ok_or(Refusal::Path)?;
+        let route = Route::of(uri.path()).ok_or(Refusal::Path)?;
+        let server = route.server().clone();
         let principal = self.gate.authenticate(bearer(&headers)?).map_err(Refusal::Denied)?;
         // Before anything is said of the server: who may not use it does not learn whether it is there.
         self.gate.may_use(&principal, &server).map_err(Refusal::Denied)?;
         if !self.servers.has(&server) {
             return Err(Refusal::NoServer(server));
         }
-        Ok(Admitted { principal, server, headers })
+        Ok((route, Admitted { principal, server, headers }))
     }
 
     async fn post(self: &Arc<Self>, from: Admitted, body: Incoming) -> Result<Response<Answer>, Refused> {
-        let body = body::read(&from.headers, body, self.settings.largest_body).await.map_err(nameless)?;
+        let body = body::read(&from.headers, body, &self.settings).await.map_err(nameless)?;
         negotiate::content_type(&from.headers).map_err(nameless)?;
         negotiate::accepts_both(&from.headers).map_err(nameless)?;
         let posted = Posted::read(&body).map_err(nameless)?;
@@ -121,7 +134,7 @@ fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NoToken) }
 }
 
-fn nameless(refusal: Refusal) -> Refused {
+pub(super) fn nameless(refusal: Refusal) -> Refused {
     (refusal, None)
 }
 

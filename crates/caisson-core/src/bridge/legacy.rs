@@ -17,7 +17,7 @@ use super::{
     message::{Posted, chosen_version},
     negotiate,
     refusal::Refusal,
-    session::{self, Asked, Attendance, Session, SessionId},
+    session::{self, Asked, Attendance, Carriage, Session, SessionId},
     sse::{EventId, SseBody},
     stream::{Beginning, Reader},
     version::Version,
@@ -55,6 +55,31 @@ impl Inner {
         self.forward(&session, posted).await
     }
 
+    /// Opens a session on which nothing has been said yet, for a client that begins with `hello`, where that is known.
+    /// It is in no table.
+    pub(super) async fn open(
+        self: &Arc<Self>,
+        principal: Principal,
+        server: ServerName,
+        carriage: Carriage,
+        hello: &[u8],
+    ) -> Result<Arc<Session>, Refusal> {
+        if self.draining.is_cancelled() {
+            return Err(Refusal::Draining);
+        }
+        let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
+        let place = self.sessions.take_place(&principal)?;
+        let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
+        let opened =
+            self.servers.open(permit, hello).await.map_err(|error| cannot_start(error.to_string()))?;
+        let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
+        let sessions = Arc::clone(&self.sessions);
+        Ok(session::open(id, principal, server, carriage, opened, move |session| {
+            sessions.remove(session.id());
+            drop(place);
+        }))
+    }
+
     /// Opens a session, and answers once the server has.
     async fn initialize(
         self: &Arc<Self>,
@@ -62,21 +87,8 @@ impl Inner {
         server: ServerName,
         posted: &Posted<'_>,
     ) -> Result<Response<Answer>, Refusal> {
-        if self.draining.is_cancelled() {
-            return Err(Refusal::Draining);
-        }
-        let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
-        let place = self.sessions.take_place(&principal)?;
-        let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
         let hello = posted.messages.first().map_or(&[][..], |message| message.raw);
-        let opened =
-            self.servers.open(permit, hello).await.map_err(|error| cannot_start(error.to_string()))?;
-        let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
-        let sessions = Arc::clone(&self.sessions);
-        let session = session::open(id, principal, server.clone(), opened, move |session| {
-            sessions.remove(session.id());
-            drop(place);
-        });
+        let session = self.open(principal, server.clone(), Carriage::ManyStreams, hello).await?;
         let mut opening = Opening { session: &session, opened: false };
         let Some(mut asked) = session.begin(posted)? else { return Err(Refusal::NoSession) };
         self.send(&session, posted).await?;
@@ -87,7 +99,7 @@ impl Inner {
         };
         // Without an answer of the server's the session has ended, and the answer says why.
         if let Some(why) = session.ended() {
-            return Err(cannot_start(why.to_owned()));
+            return Err(Refusal::CannotStart { server, why: why.to_owned() });
         }
         let answer = answers.into_iter().next().unwrap_or_default();
         let Some(version) = chosen_version(&answer) else { return Ok(json(answer)) };
@@ -134,7 +146,7 @@ impl Inner {
     }
 
     /// Sends each message for which there is a permit. A request without one is answered with the denial.
-    async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
+    pub(super) async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
         for message in &posted.messages {
             let permit =
                 self.gate.admit(session.principal(), session.server(), &message.envelope, message.kind);
@@ -181,7 +193,8 @@ impl Inner {
     fn session(&self, from: &Admitted) -> Result<Arc<Session>, Refusal> {
         let id = guard::single(&from.headers, &SESSION_ID).map_err(|()| Refusal::UnknownSession)?;
         let id = id.ok_or(Refusal::NoSession)?;
-        self.sessions.get(id, &from.principal, &from.server).ok_or(Refusal::UnknownSession)
+        let session = self.sessions.get(id, &from.principal, &from.server, Carriage::ManyStreams);
+        session.ok_or(Refusal::UnknownSession)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{error::Category, value::RawValue};
 
-use super::refusal::Refusal;
+use super::{nesting, refusal::Refusal};
 use crate::model::{Envelope, EnvelopeError, EnvelopeKind, RequestId};
 
 /// The most messages of a batch.
@@ -27,6 +27,7 @@ pub(super) struct Message<'a> {
 impl<'a> Posted<'a> {
     pub(super) fn read(body: &'a [u8]) -> Result<Self, Refusal> {
         let body = body.trim_ascii();
+        nesting::check(body)?;
         if body.first() != Some(&b'[') {
             return Ok(Self { messages: vec![Message::read(body)?], is_batch: false });
         }
@@ -169,13 +170,16 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_carried_and_not_followed() {
-        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"deep":{deep}}}}}"#);
+    fn nesting_is_carried_as_far_as_readers_follow() {
+        let nested = |depth: usize| {
+            let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"x","params":{{"deep":{deep}}}}}"#)
+        };
+        let message = nested(250);
         let posted = Posted::read(message.as_bytes()).unwrap();
         assert_eq!(posted.messages[0].raw.len(), message.len());
         assert_eq!(wants_progress(&posted.messages[0].envelope), None);
-        assert!(Posted::read(deep.as_bytes()).is_err());
+        assert!(matches!(refusal(&nested(100_000)), Refusal::TooDeep(_)));
     }
 
     #[test]

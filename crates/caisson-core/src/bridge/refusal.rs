@@ -21,10 +21,8 @@ pub(super) enum Refusal {
     Origin,
     #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp")]
     Path,
-    #[error("this endpoint takes POST, GET and DELETE")]
-    Method,
-    #[error("without a session this endpoint takes POST alone")]
-    PostAlone,
+    #[error("this endpoint takes {0} alone")]
+    Method(&'static str),
     #[error("a token is wanted, as \"Authorization: Bearer csn_…\"; `caisson token issue` makes one")]
     NoToken,
     #[error("{0}")]
@@ -35,6 +33,19 @@ pub(super) enum Refusal {
     TooLarge { most: usize },
     #[error("the body did not arrive in time")]
     Slow,
+    #[error("the head of the request did not arrive in time")]
+    SlowHead,
+    #[error("the message is nested deeper than {0} levels")]
+    TooDeep(usize),
+    #[error("this client makes more than {0} requests a second; wait a moment, and ask for less")]
+    TooFast(u32),
+    #[error("this client has {0} requests that are still being answered; wait for one of them")]
+    TooManyRequests(usize),
+    #[error(
+        "nothing was heard of the server on this request for {0} seconds, so it was cancelled; a server that \
+         reports progress may take longer, and `request_timeout` in settings.toml is the limit"
+    )]
+    Silent(u64),
     #[error("the body broke off: {0}")]
     Broken(String),
     #[error("the body must be application/json; check the Content-Type header")]
@@ -53,6 +64,8 @@ pub(super) enum Refusal {
     Batch(&'static str),
     #[error("the Mcp-Session-Id header is missing; begin with an initialize request")]
     NoSession,
+    #[error("the session is missing; post to the address that the event stream named as its endpoint")]
+    NoSessionNamed,
     #[error("there is no such session, or it has ended; begin again with an initialize request")]
     UnknownSession,
     #[error("the session is initialized already")]
@@ -111,6 +124,8 @@ mod code {
     pub(super) const CLOSED: i32 = -32000;
     /// SDK servers answer so for a session that is not there.
     pub(super) const NO_SESSION: i32 = -32001;
+    /// SDKs report so a request that was not answered in time.
+    pub(super) const SILENT: i32 = -32001;
     /// Caisson does not allow it.
     pub(super) const DENIED: i32 = -32010;
 }
@@ -123,20 +138,22 @@ impl Refusal {
             Self::Path | Self::NoServer(_) | Self::UnknownSession | Self::NoMethod(_) => {
                 StatusCode::NOT_FOUND
             }
-            Self::Method | Self::PostAlone => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
             Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
+            Self::Slow | Self::SlowHead => StatusCode::REQUEST_TIMEOUT,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::AcceptBoth | Self::AcceptStream => StatusCode::NOT_ACCEPTABLE,
             Self::Broken(_)
+            | Self::TooDeep(_)
             | Self::Version(_)
             | Self::NotJson(_)
             | Self::NotRpc(_)
             | Self::Batch(_)
             | Self::NoSession
+            | Self::NoSessionNamed
             | Self::Initialized
             | Self::DuplicateId(_)
             | Self::Unasked(_)
@@ -145,7 +162,9 @@ impl Refusal {
             | Self::Header { .. }
             | Self::Unsupported(_)
             | Self::Response => StatusCode::BAD_REQUEST,
-            Self::TooManyCalls(_)
+            Self::TooFast(_)
+            | Self::TooManyRequests(_)
+            | Self::TooManyCalls(_)
             | Self::TooManySessions(_)
             | Self::TooManyStreams(_)
             | Self::TooManyExchanges(_) => StatusCode::TOO_MANY_REQUESTS,
@@ -154,13 +173,14 @@ impl Refusal {
             Self::CannotStart { .. } | Self::Ended(_) | Self::Unsent(_) | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoAnswer(_) | Self::Silent(_) => StatusCode::GATEWAY_TIMEOUT,
         }
     }
 
     fn code(&self) -> i32 {
         match self {
-            Self::NotJson(_) | Self::Broken(_) => code::PARSE,
+            Self::NotJson(_) | Self::Broken(_) | Self::TooDeep(_) => code::PARSE,
+            Self::Silent(_) => code::SILENT,
             Self::NoMethod(_) => code::NO_METHOD,
             Self::Params(_) => code::PARAMS,
             Self::Header { .. } => code::HEADER,
@@ -173,14 +193,16 @@ impl Refusal {
             | Self::Unsent(_)
             | Self::Draining
             | Self::Slow
+            | Self::SlowHead
+            | Self::TooFast(_)
+            | Self::TooManyRequests(_)
             | Self::TooManyCalls(_)
             | Self::TooManySessions(_)
             | Self::TooManyStreams(_)
             | Self::TooManyExchanges(_)
             | Self::Unanswered(_) => code::CLOSED,
             Self::Path
-            | Self::Method
-            | Self::PostAlone
+            | Self::Method(_)
             | Self::Response
             | Self::NoServer(_)
             | Self::TooLarge { .. }
@@ -191,6 +213,7 @@ impl Refusal {
             | Self::NotRpc(_)
             | Self::Batch(_)
             | Self::NoSession
+            | Self::NoSessionNamed
             | Self::Initialized
             | Self::DuplicateId(_)
             | Self::Unasked(_)
@@ -228,10 +251,8 @@ impl Refusal {
                 "Bearer realm=\"caisson\", error=\"insufficient_scope\""
             };
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        } else if let Self::Method = self {
-            headers.insert(ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
-        } else if let Self::PostAlone = self {
-            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        } else if let Self::Method(allowed) = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         if matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));

@@ -1,21 +1,30 @@
-use std::{convert::Infallible, net::Ipv4Addr, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
+    net::TcpListener,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Bridge, BridgeError, Inner, modern::Exchanges, session::Table, sweep};
+use super::{
+    Bridge, BridgeError, Inner,
+    connections::{Doing, Heard, Holding, Seats, Taking},
+    modern::Exchanges,
+    negotiate::JSON,
+    rates::Rates,
+    refusal::Refusal,
+    session::Table,
+    sweep,
+};
 
-/// Connections at a time. Others wait until one closes.
-const MOST_CONNECTIONS: usize = 2048;
-/// So long a request's head may take, and a connection lie idle before it. Longer than clients keep idle
-/// connections, so that none sends a request into one that is just being closed.
-const HEAD: Duration = Duration::from_secs(120);
+/// So long a connection may lie idle. Longer than clients keep idle connections, so that none sends a request into
+/// one that is just being closed.
+const IDLE: Duration = Duration::from_secs(120);
+/// The largest head of a request, in bytes. Headers it may have a hundred, as hyper has it.
+const LARGEST_HEAD: usize = 64 << 10;
 /// So long connections may take to send what they have after the last answer.
 const FLUSH: Duration = Duration::from_secs(2);
 /// Accepting fails when the system runs out of something; it is tried again after so long.
@@ -54,17 +63,7 @@ impl Bridge {
     /// Serves until `shutdown` is cancelled. Then takes no new session and no request without one, lets requests
     /// that are being answered end, ends all sessions, and returns.
     pub async fn serve(self, listener: Listener, shutdown: CancellationToken) {
-        let sessions = Arc::new(Table::new(self.settings.sessions_per_client));
-        let exchanges = Arc::new(Exchanges::new(self.settings.exchanges_per_client));
-        let inner = Arc::new(Inner {
-            port: listener.port,
-            gate: self.gate,
-            servers: self.servers,
-            settings: self.settings,
-            sessions,
-            exchanges,
-            draining: shutdown,
-        });
+        let inner = self.begin(listener.port, shutdown);
         let connections = TaskTracker::new();
         let closing = CancellationToken::new();
         tokio::select! {
@@ -86,6 +85,18 @@ impl Bridge {
     }
 }
 
+impl Bridge {
+    /// What all connections to `port` share.
+    pub(super) fn begin(self, port: u16, draining: CancellationToken) -> Arc<Inner> {
+        let Self { gate, servers, settings } = self;
+        let sessions = Arc::new(Table::new(settings.sessions_per_client));
+        let exchanges = Arc::new(Exchanges::new(settings.exchanges_per_client));
+        let rates = Rates::new(settings.requests_per_second, settings.requests_at_once);
+        let seats = Seats::new(settings.connections);
+        Arc::new(Inner { port, gate, servers, settings, sessions, exchanges, rates, seats, draining })
+    }
+}
+
 /// Accepts connections, for ever.
 async fn accept(
     inner: &Arc<Inner>,
@@ -93,16 +104,15 @@ async fn accept(
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-    // The semaphore is never closed.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    loop {
         match tcp.accept().await {
             Ok((stream, _)) => {
-                let (inner, closing) = (Arc::clone(inner), closing.clone());
-                connections.spawn(async move {
-                    converse(inner, stream, closing).await;
-                    drop(place);
-                });
+                // Without it, the second of two small writes would wait for the client to acknowledge the first.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection refused to send at once");
+                }
+                let seat = Arc::new(inner.seats.take().await);
+                connections.spawn(converse(Arc::clone(inner), stream, seat, closing.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "the bridge could not accept a connection");
@@ -113,30 +123,56 @@ async fn accept(
 }
 
 /// Answers the requests of one connection.
-async fn converse(inner: Arc<Inner>, stream: TcpStream, closing: CancellationToken) {
-    // Without it, the second of two small writes would wait for the client to acknowledge the first.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection refused to send at once");
-    }
+pub(super) async fn converse<T>(inner: Arc<Inner>, stream: T, taking: Arc<Taking>, closing: CancellationToken)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let seat = Arc::clone(&taking.seat);
     let service = service_fn(move |request| {
-        let inner = Arc::clone(&inner);
-        async move { Ok::<_, Infallible>(inner.handle(request).await) }
+        let (inner, answering) = (Arc::clone(&inner), taking.answering());
+        async move {
+            let (response, turn) = inner.handle(request).await;
+            Ok::<_, Infallible>(response.map(|body| Holding { body, _held: (answering, turn) }))
+        }
     });
-    let connection = http1::Builder::new()
+    let stream = Heard { stream, seat: Arc::clone(&seat) };
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(IDLE)
+        .max_header_size(LARGEST_HEAD)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
+            Pin::new(&mut connection).graceful_shutdown();
             timeout(FLUSH, connection).await.unwrap_or(Ok(()))
         }
+        () = seat.is_to_leave() => match seat.doing() {
+            Doing::Beginning(_) => return dismiss(connection.into_parts().io.into_inner().stream).await,
+            Doing::Idle(_) | Doing::Answering => {
+                Pin::new(&mut connection).graceful_shutdown();
+                tokio::select! {
+                    ended = &mut connection => ended,
+                    () = closing.cancelled() => timeout(FLUSH, connection).await.unwrap_or(Ok(())),
+                }
+            }
+        },
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Says to a client whose request did not get to the end of its head that nobody waits for it any more.
+async fn dismiss(mut stream: impl AsyncWrite + Unpin) {
+    let refusal = Refusal::SlowHead.message(None);
+    let head = format!(
+        "HTTP/1.1 408 Request Timeout\r\ncontent-type: {JSON}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        refusal.len()
+    );
+    let said = [head.into_bytes(), refusal].concat();
+    // A client that does not read it has gone.
+    drop(timeout(FLUSH, stream.write_all(&said)).await);
 }
 
 /// Ends all sessions and exchanges: first those who only listen, and those who wait for an answer when they have it, or

@@ -29,7 +29,7 @@ use crate::{
     model::{RequestId, ServerName},
     sandbox::{self, SessionSender},
 };
-use routes::Routes;
+use routes::{Begun, Routes};
 pub(super) use table::Table;
 
 /// What names a session: 144 random bits as visible ASCII. Knowing it opens nothing without the token.
@@ -54,11 +54,21 @@ impl std::borrow::Borrow<str> for SessionId {
     }
 }
 
+/// On what its messages leave for the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carriage {
+    /// Each answer on the response to its request (Streamable HTTP).
+    ManyStreams,
+    /// Everything on one stream, with which the session ends (HTTP+SSE).
+    OneStream,
+}
+
 /// An open session.
 pub(super) struct Session {
     id: SessionId,
     principal: Principal,
     server: ServerName,
+    carriage: Carriage,
     /// Taken away when the session ends, which closes the server's input, however long clients hold on.
     sender: RwLock<Option<Arc<SessionSender>>>,
     routes: Mutex<Routes>,
@@ -70,13 +80,20 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new(id: SessionId, principal: Principal, server: ServerName, sender: SessionSender) -> Self {
+    fn new(
+        id: SessionId,
+        principal: Principal,
+        server: ServerName,
+        carriage: Carriage,
+        sender: SessionSender,
+    ) -> Self {
         Self {
             id,
             principal,
             server,
+            carriage,
             sender: RwLock::new(Some(Arc::new(sender))),
-            routes: Mutex::new(Routes::new()),
+            routes: Mutex::new(Routes::new(carriage)),
             version: OnceLock::new(),
             attended: AtomicUsize::new(0),
             last_attended: Mutex::new(Instant::now()),
@@ -98,6 +115,10 @@ impl Session {
         &self.server
     }
 
+    pub(super) fn carriage(&self) -> Carriage {
+        self.carriage
+    }
+
     /// The version agreed on; none before the server has answered `initialize`.
     pub(super) fn version(&self) -> Option<&Version> {
         self.version.get()
@@ -108,15 +129,15 @@ impl Session {
         drop(self.version.set(version));
     }
 
-    /// A stream for the answers to what is posted; none when it wants none.
+    /// Begins to wait for the answers to what is posted; none when it wants none.
     pub(super) fn begin(self: &Arc<Self>, posted: &Posted<'_>) -> Result<Option<Asked>, Refusal> {
-        let reader = self.routes().begin(posted)?;
+        let begun = self.routes().begin(posted)?;
         // The end of the session may have come before the requests, and would not find them again.
-        if let (Some(reader), Some(why)) = (&reader, self.reason.get()) {
-            self.routes().forget(reader.stream());
+        if let (Some(begun), Some(why)) = (&begun, self.reason.get()) {
+            self.routes().forget(begun.post);
             return Err(Refusal::Ended(why.clone()));
         }
-        Ok(reader.map(|reader| Asked { session: Arc::clone(self), reader: Some(reader), sent: false }))
+        Ok(begun.map(|Begun { post, reader }| Asked { session: Arc::clone(self), post, reader, sent: false }))
     }
 
     /// Sends one message on.
@@ -135,6 +156,15 @@ impl Session {
     /// Answers a request in the server's place.
     pub(super) fn answer(&self, id: &RequestId, refusal: &Refusal) {
         self.routes().answer(id, refusal.message(Some(id)));
+    }
+
+    /// Answers the requests on which the server was silent for `limit` with an error, and says which.
+    pub(super) fn give_up(&self, limit: Duration) -> Vec<RequestId> {
+        let silent = self.routes().silent(limit);
+        for id in &silent {
+            self.answer(id, &Refusal::Silent(limit.as_secs()));
+        }
+        silent
     }
 
     /// A reader for what belongs to no request.
@@ -165,7 +195,7 @@ impl Session {
 
     /// Says that no more messages without a request will come, since Caisson shuts down.
     pub(super) fn stop_listening(&self) {
-        self.routes().close_lasting();
+        self.routes().stop_listening();
     }
 
     /// Whether a request waits for its answer.
@@ -182,7 +212,14 @@ impl Session {
     /// Says that somebody uses it, until the answer is dropped.
     pub(super) fn attend(self: &Arc<Self>) -> Attendance {
         self.attended.fetch_add(1, Ordering::AcqRel);
-        Attendance(Arc::clone(self))
+        Attendance { session: Arc::clone(self), is_last: false }
+    }
+
+    /// As [`Self::attend`]; and when the answer is dropped, the session ends.
+    pub(super) fn attend_to_the_end(self: &Arc<Self>) -> Attendance {
+        let mut attendance = self.attend();
+        attendance.is_last = true;
+        attendance
     }
 
     // No panic happens while the lock is held.
@@ -192,12 +229,18 @@ impl Session {
 }
 
 /// Somebody uses a session: a request is being handled, or a stream is being read.
-pub(super) struct Attendance(Arc<Session>);
+pub(super) struct Attendance {
+    session: Arc<Session>,
+    is_last: bool,
+}
 
 impl Drop for Attendance {
     fn drop(&mut self) {
-        *self.0.last_attended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.attended.fetch_sub(1, Ordering::AcqRel);
+        *self.session.last_attended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.session.attended.fetch_sub(1, Ordering::AcqRel);
+        if self.is_last {
+            self.session.end("its client closed the event stream");
+        }
     }
 }
 
@@ -205,6 +248,7 @@ impl Drop for Attendance {
 /// later, nobody can read the answers: without an event the client has no id to resume from.
 pub(super) struct Asked {
     session: Arc<Session>,
+    post: u32,
     reader: Option<Reader>,
     sent: bool,
 }
@@ -215,7 +259,7 @@ impl Asked {
         self.sent = true;
     }
 
-    /// The reader of the answers.
+    /// The reader of the answers, where they have a stream of their own.
     pub(super) fn reader(&self) -> Option<&Reader> {
         self.reader.as_ref()
     }
@@ -230,8 +274,8 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        if let (Some(reader), false) = (&self.reader, self.sent) {
-            self.session.routes().forget(reader.stream());
+        if !self.sent {
+            self.session.routes().forget(self.post);
         }
     }
 }
@@ -241,11 +285,12 @@ pub(super) fn open(
     id: SessionId,
     principal: Principal,
     server: ServerName,
+    carriage: Carriage,
     opened: sandbox::Session,
     ended: impl FnOnce(&Session) + Send + 'static,
 ) -> Arc<Session> {
     let (sender, receiver) = opened.split();
-    let session = Arc::new(Session::new(id, principal, server, sender));
+    let session = Arc::new(Session::new(id, principal, server, carriage, sender));
     pump::start(Arc::clone(&session), receiver, ended);
     session
 }

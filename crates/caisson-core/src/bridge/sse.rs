@@ -62,14 +62,17 @@ pub(super) struct SseBody {
 /// The messages of a stream that can be resumed, and the use of its session meanwhile.
 struct Resumable {
     reader: Reader,
+    /// Whether each event has an id, by which a client resumes.
+    has_ids: bool,
     _attendance: Attendance,
 }
 
 impl Messages for Resumable {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Option<EventId>, Bytes)>> {
         let stream = self.reader.stream().number();
+        let id = |place| self.has_ids.then_some(EventId { stream, place });
         let next = self.reader.poll_next(cx);
-        next.map(|event| event.map(|event| (Some(EventId { stream, place: event.place }), event.message)))
+        next.map(|event| event.map(|event| (id(event.place), event.message)))
     }
 }
 
@@ -78,7 +81,7 @@ impl SseBody {
     /// "Transports: Sending Messages to the Server", 6).
     pub(super) fn new(reader: Reader, prime: bool, attendance: Attendance) -> Self {
         let stream = reader.stream().number();
-        let mut body = Self::of(Resumable { reader, _attendance: attendance });
+        let mut body = Self::of(Resumable { reader, has_ids: true, _attendance: attendance });
         if prime {
             let id = EventId { stream, place: 0 };
             body.pieces.push_back(Bytes::from(format!("id: {id}\nretry: {RETRY}\ndata: \n\n")));
@@ -90,6 +93,14 @@ impl SseBody {
     pub(super) fn of(messages: impl Messages) -> Self {
         let keep_alive = Box::pin(sleep(KEEP_ALIVE));
         Self { messages: Box::new(messages), pieces: VecDeque::new(), keep_alive }
+    }
+
+    /// What `reader` reads, after an event that says where to post (MCP 2024-11-05, "Transports: HTTP with SSE").
+    /// A stream of this kind cannot be resumed.
+    pub(super) fn with_endpoint(reader: Reader, endpoint: &str, attendance: Attendance) -> Self {
+        let mut body = Self::of(Resumable { reader, has_ids: false, _attendance: attendance });
+        body.pieces.push_back(Bytes::from(format!("event: endpoint\ndata: {endpoint}\n\n")));
+        body
     }
 
     /// The next piece of the body.
@@ -117,6 +128,9 @@ impl SseBody {
         events.reserve(32 + if is_large { 0 } else { message.len() });
         if let Some(id) = id {
             events.put_slice(format!("id: {id}\n").as_bytes());
+        } else {
+            // Not every client of HTTP+SSE takes an event without a name for a message.
+            events.put_slice(b"event: message\n");
         }
         if message.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
             // Between JSON's tokens a line may end. Here an end of line ends the field.

@@ -1,8 +1,10 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Inner;
+use super::{Inner, message::Posted, session::Session};
+use crate::model::RequestId;
 
 /// How often it is looked whether sessions have a reason to end.
 const EVERY: Duration = Duration::from_secs(2);
@@ -10,18 +12,26 @@ const EVERY: Duration = Duration::from_secs(2);
 /// How often it is written down when tokens were last used.
 const KEEP_USES: Duration = Duration::from_secs(60);
 
-/// Ends sessions nobody uses any more, and sessions and exchanges whose token holds no longer. Never returns.
-pub(super) async fn sweep(inner: &Inner) {
-    let mut ticks = interval(EVERY.min(inner.settings.idle.max(Duration::from_millis(10))));
+/// Ends sessions nobody uses any more, and sessions and exchanges whose token holds no longer; gives up requests of
+/// which nothing is heard, and connections that do not get to the end of a request's head. Never returns.
+pub(super) async fn sweep(inner: &Arc<Inner>) {
+    let settings = &inner.settings;
+    let shortest = settings.idle.min(settings.request_timeout).min(settings.head);
+    let mut ticks = interval(EVERY.min(shortest.max(Duration::from_millis(10))));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut last_kept = Instant::now();
     loop {
         ticks.tick().await;
+        inner.seats.clear(settings.head);
         for session in inner.sessions.all() {
             if let Err(denial) = inner.gate.still_holds(session.principal()) {
                 session.end(denial.to_string());
-            } else if session.unattended().is_some_and(|since| since > inner.settings.idle) {
+            } else if session.unattended().is_some_and(|since| since > settings.idle) {
                 session.end("nobody used it for too long");
+            }
+            for id in session.give_up(settings.request_timeout) {
+                // A server that answers nothing may read nothing either: nobody else is to wait for it.
+                tokio::spawn(cancel(Arc::clone(inner), Arc::clone(&session), id));
             }
         }
         inner.exchanges.end_denied(|principal| inner.gate.still_holds(principal));
@@ -29,6 +39,18 @@ pub(super) async fn sweep(inner: &Inner) {
             last_kept = Instant::now();
             keep_uses(inner).await;
         }
+    }
+}
+
+/// Tells the server that nobody waits for its answer any more.
+async fn cancel(inner: Arc<Inner>, session: Arc<Session>, id: RequestId) {
+    let params = json!({"requestId": id, "reason": "Caisson heard nothing of it for too long"});
+    let message =
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": params}).to_string();
+    if let Ok(cancelled) = Posted::read(message.as_bytes())
+        && let Err(refusal) = inner.send(&session, &cancelled).await
+    {
+        tracing::debug!(%refusal, "a server was not told that a request is cancelled");
     }
 }
 

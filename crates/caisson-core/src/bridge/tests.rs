@@ -2,6 +2,8 @@
 
 mod client;
 mod fake;
+mod http_sse;
+mod limits;
 mod modern;
 mod stateless;
 
@@ -412,12 +414,14 @@ async fn a_client_that_goes_leaves_its_session_and_nothing_else() {
 
 #[tokio::test]
 async fn abandoned_sessions_end_by_themselves() {
-    let settings = BridgeSettings { idle: Duration::from_millis(300), ..Default::default() };
-    let setup = Setup::with(settings).await;
+    let idle = Duration::from_millis(300);
+    let setup = Setup::with(BridgeSettings { idle, sessions_per_client: 1001, ..Default::default() }).await;
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
     let attended = setup.client().initialized(NEWEST).await;
     let _listening = attended.send(Method::GET, "").await;
-    for _ in 0..200 {
-        setup.client().post(&initialize(NEWEST)).await;
+    for _ in 0..1000 {
+        assert_eq!(setup.client().post(&initialize(NEWEST)).await.status(), 200);
     }
     for _ in 0..100 {
         if setup.fake.running.load(Ordering::SeqCst) == 1 {
@@ -427,6 +431,9 @@ async fn abandoned_sessions_end_by_themselves() {
     }
     assert_eq!(setup.fake.running.load(Ordering::SeqCst), 1);
     assert_eq!(attended.call(1, "echo", json!({})).await[0]["id"], 1);
+    sleep(Duration::from_millis(200)).await;
+    // What the one session that is left needs, and nothing of a thousand others.
+    assert!(tasks() < before + 20, "{} tasks are left of {before}", tasks());
 }
 
 #[tokio::test]

@@ -39,7 +39,12 @@ pub(super) async fn serve(host: Host) {
     };
     tracing::info!(port = listener.port(), "the bridge listens on 127.0.0.1");
     host.set_listening(Listening { port: Some(listener.port()), problem: None });
-    let bridge = Bridge::new(parts.gate.clone(), parts.sandbox.clone(), BridgeSettings::default());
+    let settings = BridgeSettings {
+        request_timeout: Duration::from_secs(parts.settings.request_timeout),
+        requests_per_second: parts.settings.requests_per_second,
+        ..BridgeSettings::default()
+    };
+    let bridge = Bridge::new(parts.gate.clone(), parts.sandbox.clone(), settings);
     bridge.serve(listener, shutdown).await;
 }
 
@@ -55,5 +60,10 @@ impl Host {
     /// A server's address for clients; stable, whether or not the bridge listens at the moment.
     pub(super) fn url(&self, server: &ServerName) -> String {
         format!("http://127.0.0.1:{}/s/{server}/mcp", self.0.settings.port)
+    }
+
+    /// Its address for clients that speak HTTP+SSE alone.
+    pub(super) fn sse_url(&self, server: &ServerName) -> String {
+        format!("http://127.0.0.1:{}/s/{server}/sse", self.0.settings.port)
     }
 }

@@ -28,10 +28,11 @@ impl Host {
             return Err(ApiError::new(ErrorCode::Invalid, "a token that lives 0 seconds is of no use"));
         }
         let scope = self.scope(&servers, tools)?;
-        let urls = match &servers {
-            TokenServers::All => Vec::new(),
-            TokenServers::Only(servers) => servers.iter().map(|server| self.url(server)).collect(),
+        let named: &[ServerName] = match &servers {
+            TokenServers::All => &[],
+            TokenServers::Only(servers) => servers,
         };
+        let urls: Vec<String> = named.iter().map(|server| self.url(server)).collect();
         let ttl = ttl.map(Duration::from_secs);
         let (token, text) = self.0.gate.tokens().issue(&subject, scope, ttl, SystemTime::now())?;
         Ok(IssuedToken {
@@ -39,6 +40,7 @@ impl Host {
             token: text.expose().to_owned(),
             url: urls.first().cloned(),
             urls,
+            sse_url: named.first().map(|server| self.sse_url(server)),
             expires_at: token.expires.map(seconds),
         })
     }

@@ -16,6 +16,12 @@ use super::{
 /// The port of the bridge. Fixed, so that addresses in clients' files stay good.
 const PORT: u16 = 7332;
 
+/// Ten minutes. SDK clients wait one minute, or for ever, unless they are told otherwise; who waits longer than this
+/// waits for nothing.
+const REQUEST_TIMEOUT: u64 = 600;
+/// Far more than a client makes that is not running wild.
+const REQUESTS_PER_SECOND: u32 = 10_000;
+
 const TEMPLATE: &str = include_str!("settings.toml");
 
 /// What `settings.toml` says. Read once, when Caisson starts.
@@ -26,6 +32,10 @@ pub struct Settings {
     pub engine: EngineSetting,
     /// The port on 127.0.0.1 clients connect to.
     pub port: u16,
+    /// How many seconds a server may say nothing on a request.
+    pub request_timeout: u64,
+    /// How many requests a client may make a second.
+    pub requests_per_second: u32,
     /// Certificates to trust beside the usual ones, a PEM file, absolute: a company's own authority.
     pub ca_bundle: Option<PathBuf>,
     /// The npm registry, where it is not the public one.
@@ -39,6 +49,8 @@ impl Default for Settings {
         Self {
             engine: EngineSetting::Auto,
             port: PORT,
+            request_timeout: REQUEST_TIMEOUT,
+            requests_per_second: REQUESTS_PER_SECOND,
             ca_bundle: None,
             npm_registry: None,
             pypi_index: None,
@@ -130,6 +142,12 @@ impl Settings {
         let wrong = |key: &str, why: &str| Err(Broken::new(text, key_position(text, key), why));
         if settings.port == 0 {
             return wrong("port", "the port must be from 1 to 65535, so that clients find it again");
+        }
+        if settings.request_timeout == 0 {
+            return wrong("request_timeout", "0 seconds would leave no time for any answer");
+        }
+        if settings.requests_per_second == 0 {
+            return wrong("requests_per_second", "0 would refuse every request");
         }
         if settings.ca_bundle.as_ref().is_some_and(|path| !path.is_absolute()) {
             return wrong("ca_bundle", "the path must be absolute");
@@ -271,6 +289,8 @@ mod tests {
             ("engine = \"containerd\"\n", "line 1, column 10: \"containerd\" is no engine"),
             ("\nport = 70000\n", "line 2, column 8: "),
             ("\nport = 0\n", "line 2, column 8: the port must be"),
+            ("request_timeout = 0\n", "line 1, column 19: 0 seconds"),
+            ("requests_per_second = 0\n", "line 1, column 23: 0 would"),
             ("ca_bundle = \"certs.pem\"\n", "line 1, column 13: the path must be absolute"),
             ("npm_registry = \"ftp://x/\"\n", "does not begin with https"),
         ] {

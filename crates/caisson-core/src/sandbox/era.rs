@@ -90,7 +90,11 @@ impl Front {
             if conversation::stands_alone(hello) {
                 return Ok(duplex::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
             }
-            // Whatever it is, it is the server's to answer.
+            // A client of HTTP+SSE has said nothing yet; whatever else it is, it is the server's to answer.
+            let is_modern_only = self.known().eras.is_some_and(|eras| !eras.legacy);
+            if hello.is_empty() && is_modern_only {
+                return Ok(downgrade::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+            }
             return self.opener.open().await;
         };
         let eras = self.eras().await?;

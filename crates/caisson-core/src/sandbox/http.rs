@@ -1,6 +1,9 @@
-//! A session with a server that speaks Streamable HTTP on a port of its container's loopback (MCP 2025-11-25,
-//! "Transports: Streamable HTTP"). To everyone above it is a session like any other.
+//! A session with a server that speaks HTTP on a port of its container's loopback: Streamable HTTP (MCP
+//! 2025-11-25, "Transports"), the HTTP+SSE of before, or requests that stand alone. To everyone above it is a
+//! session like any other. What is said first decides how it is carried.
 
+mod alone;
+mod beside;
 mod carrier;
 mod endpoint;
 mod events;

@@ -88,7 +88,7 @@ impl Session {
     }
 
     /// A session without a server: what is sent comes out of the second, what is put into the third is received.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn for_test(
         server: ServerName,
     ) -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<Result<Bytes, SessionError>>) {

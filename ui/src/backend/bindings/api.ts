@@ -498,6 +498,10 @@ url: string | null,
  */
 urls: Array<string>,
 /**
+ * The same server's address for clients that speak HTTP+SSE alone.
+ */
+sse_url: string | null,
+/**
  * When it ends.
  */
 expires_at: number | null, };

@@ -1,9 +1,11 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::super::{
     message::{Posted, ProgressToken, cancels, reports_progress, wants_progress},
@@ -11,6 +13,7 @@ use super::super::{
     sse::EventId,
     stream::{Reader, Stream},
 };
+use super::Carriage;
 use crate::model::{Envelope, EnvelopeKind, RequestId};
 
 /// Requests of the client that may be unanswered at a time.
@@ -24,6 +27,7 @@ const MOST_ASKED: usize = 1024;
 
 /// Which stream each message of the server belongs on, and on no other.
 pub(super) struct Routes {
+    carriage: Carriage,
     /// Requests of the client, not yet answered.
     calls: HashMap<RequestId, Call>,
     /// Which of them a progress token belongs to.
@@ -37,29 +41,42 @@ pub(super) struct Routes {
     lasting: Vec<Arc<Stream>>,
     /// Requests of the server, not yet answered, oldest first.
     asked: VecDeque<RequestId>,
-    streams: u32,
+    /// The last number given to a post, or to a stream.
+    last: u32,
+}
+
+/// A post whose answers are waited for.
+pub(super) struct Begun {
+    /// Its number; also that of its stream, where it has one.
+    pub(super) post: u32,
+    /// The reader of its answers; none where they go on the one stream.
+    pub(super) reader: Option<Reader>,
 }
 
 struct Call {
+    post: u32,
     stream: Arc<Stream>,
     progress: Option<ProgressToken>,
+    /// When the server was last heard on it.
+    heard: Instant,
 }
 
 impl Routes {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(carriage: Carriage) -> Self {
         Self {
+            carriage,
             calls: HashMap::new(),
             progress: HashMap::new(),
             answering: Vec::new(),
             resumable: BTreeMap::new(),
             lasting: vec![Stream::lasting(0)],
             asked: VecDeque::new(),
-            streams: 0,
+            last: 0,
         }
     }
 
-    /// A stream for the answers to the requests of `posted`; none when there are none.
-    pub(super) fn begin(&mut self, posted: &Posted<'_>) -> Result<Option<Reader>, Refusal> {
+    /// Begins to wait for the answers to the requests of `posted`; none when there are none.
+    pub(super) fn begin(&mut self, posted: &Posted<'_>) -> Result<Option<Begun>, Refusal> {
         let wanted = posted.requests().count();
         if wanted == 0 {
             return Ok(None);
@@ -67,12 +84,19 @@ impl Routes {
         if self.calls.len() + wanted > MOST_CALLS {
             return Err(Refusal::TooManyCalls(self.calls.len()));
         }
-        self.streams += 1;
-        let (stream, reader) = Stream::answering(self.streams, wanted);
+        self.last += 1;
+        let post = self.last;
+        let (stream, reader) = match self.carriage {
+            Carriage::ManyStreams => {
+                let (stream, reader) = Stream::answering(post, wanted);
+                (stream, Some(reader))
+            }
+            Carriage::OneStream => (Arc::clone(&self.lasting[0]), None),
+        };
         for (id, message) in posted.requests() {
             if self.calls.contains_key(id) {
                 let id = id.clone();
-                self.forget(&stream);
+                self.forget(post);
                 return Err(Refusal::DuplicateId(id));
             }
             // A token that another request uses stays with that one.
@@ -81,22 +105,25 @@ impl Routes {
             if let Some(token) = &progress {
                 self.progress.insert(token.clone(), id.clone());
             }
-            self.calls.insert(id.clone(), Call { stream: Arc::clone(&stream), progress });
+            self.calls.insert(
+                id.clone(),
+                Call { post, stream: Arc::clone(&stream), progress, heard: Instant::now() },
+            );
         }
         // What the server says before it is initialized waits for a stream that can carry it.
-        if !posted.initializes() {
+        if reader.is_some() && !posted.initializes() {
             self.answering.push(stream);
         }
-        Ok(Some(reader))
+        Ok(Some(Begun { post, reader }))
     }
 
-    /// Forgets a stream and its requests: nothing was sent, or nobody can read the answers any more.
-    pub(super) fn forget(&mut self, stream: &Arc<Stream>) {
-        self.calls.retain(|_, call| !Arc::ptr_eq(&call.stream, stream));
+    /// Forgets a post and its requests: nothing was sent, or nobody can read the answers any more.
+    pub(super) fn forget(&mut self, post: u32) {
+        self.calls.retain(|_, call| call.post != post);
         let calls = &self.calls;
         self.progress.retain(|_, id| calls.contains_key(id));
-        self.answering.retain(|other| !Arc::ptr_eq(other, stream));
-        self.resumable.remove(&stream.number());
+        self.answering.retain(|stream| stream.number() != post);
+        self.resumable.remove(&post);
     }
 
     /// Takes note that a stream is sent as events, so that it can be resumed.
@@ -121,8 +148,8 @@ impl Routes {
         if self.lasting.len() >= MOST_LASTING {
             return Err(Refusal::TooManyStreams(self.lasting.len()));
         }
-        self.streams += 1;
-        let stream = Stream::lasting(self.streams);
+        self.last += 1;
+        let stream = Stream::lasting(self.last);
         let reader = stream.attach(None);
         self.lasting.push(stream);
         Ok(reader)
@@ -148,9 +175,13 @@ impl Routes {
             self.settle(&stream);
             return Some(stream);
         }
-        let stream = reports_progress(&envelope)
-            .and_then(|token| self.calls.get(self.progress.get(&token)?))
-            .map_or_else(|| self.unrelated(), |call| Arc::clone(&call.stream));
+        let call =
+            reports_progress(&envelope).and_then(|token| self.calls.get_mut(self.progress.get(&token)?));
+        let own = call.map(|call| {
+            call.heard = Instant::now();
+            Arc::clone(&call.stream)
+        });
+        let stream = own.unwrap_or_else(|| self.unrelated());
         if let (EnvelopeKind::Request, Some(id)) = (kind, envelope.id) {
             if self.asked.len() >= MOST_ASKED {
                 self.asked.pop_front();
@@ -167,6 +198,16 @@ impl Routes {
             call.stream.push_answer(message.into());
             self.settle(&call.stream);
         }
+    }
+
+    /// The requests on which nothing was heard for `limit`. While the server waits for the client's own answer, it
+    /// is not the server that is silent.
+    pub(super) fn silent(&mut self, limit: Duration) -> Vec<RequestId> {
+        if !self.asked.is_empty() {
+            self.calls.values_mut().for_each(|call| call.heard = Instant::now());
+        }
+        let silent = self.calls.iter().filter(|(_, call)| call.heard.elapsed() >= limit);
+        silent.map(|(id, _)| id.clone()).collect()
     }
 
     /// Notes what a message of the client does to the routes. To be called once it is sure to be sent.
@@ -196,16 +237,19 @@ impl Routes {
         for (id, call) in self.calls.drain() {
             call.stream.push_answer(error(&id).into());
         }
-        self.close_lasting();
+        for stream in &self.lasting {
+            stream.close();
+        }
         self.progress.clear();
         self.answering.clear();
         self.resumable.clear();
         self.asked.clear();
     }
 
-    /// Closes the streams that have no end of their own.
-    pub(super) fn close_lasting(&mut self) {
-        for stream in &self.lasting {
+    /// Closes the streams on which no answer is waited for.
+    pub(super) fn stop_listening(&mut self) {
+        let idle = self.carriage == Carriage::ManyStreams || !self.is_awaited();
+        for stream in self.lasting.iter().filter(|_| idle) {
             stream.close();
         }
     }
@@ -256,7 +300,8 @@ mod tests {
     }
 
     fn begin(routes: &mut Routes, body: &str) -> Result<Option<Reader>, Refusal> {
-        routes.begin(&Posted::read(body.as_bytes()).unwrap())
+        let begun = routes.begin(&Posted::read(body.as_bytes()).unwrap())?;
+        Ok(begun.and_then(|begun| begun.reader))
     }
 
     fn deliver(routes: &mut Routes, message: &str) -> Option<u32> {
@@ -274,7 +319,7 @@ mod tests {
 
     #[test]
     fn answers_and_progress_go_where_they_were_asked_for() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         let first = begin(&mut routes, &call("1", Some("\"1\""))).unwrap().unwrap();
         let second = begin(&mut routes, &call("\"1\"", Some("1"))).unwrap().unwrap();
         let (first, second) = (first.stream().number(), second.stream().number());
@@ -294,8 +339,27 @@ mod tests {
     }
 
     #[test]
+    fn on_one_stream_everything_goes_on_it() {
+        let mut routes = Routes::new(Carriage::OneStream);
+        let _listening = routes.listen().unwrap();
+        assert!(begin(&mut routes, &call("1", Some("1"))).unwrap().is_none());
+        assert!(matches!(begin(&mut routes, &call("1", None)), Err(Refusal::DuplicateId(_))));
+        begin(&mut routes, &call("2", None)).unwrap();
+        for message in [LOG, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#] {
+            assert_eq!(deliver(&mut routes, message), Some(0), "{message}");
+        }
+        assert_eq!(deliver(&mut routes, r#"{"jsonrpc":"2.0","id":2,"result":{}}"#), None);
+        routes.stop_listening();
+        assert!(!routes.lasting[0].is_closed(), "an answer is waited for");
+        routes.forget(1);
+        assert!(!routes.is_awaited() && routes.progress.is_empty());
+        routes.stop_listening();
+        assert!(routes.lasting[0].is_closed());
+    }
+
+    #[test]
     fn an_id_in_flight_is_not_used_again() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         let _reader = begin(&mut routes, &call("1", None)).unwrap();
         assert!(matches!(begin(&mut routes, &call("1", None)), Err(Refusal::DuplicateId(_))));
         let batch = format!("[{},{}]", call("2", None), call("2", None));
@@ -306,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_names_no_request_goes_to_one_who_listens() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         assert_eq!(deliver(&mut routes, LOG), Some(0));
         let only = begin(&mut routes, &call("1", None)).unwrap().unwrap();
         assert_eq!(deliver(&mut routes, LOG), Some(only.stream().number()));
@@ -323,7 +387,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_request_is_awaited_no_longer() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         let reader = begin(&mut routes, &call("1", Some("1"))).unwrap().unwrap();
         let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
         heard(&mut routes, cancel).unwrap();
@@ -333,7 +397,7 @@ mod tests {
 
     #[test]
     fn an_answer_must_have_been_asked_for_and_once() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         let answer = r#"{"jsonrpc":"2.0","id":"s1","result":{}}"#;
         assert!(matches!(heard(&mut routes, answer), Err(Refusal::Unasked(_))));
         deliver(&mut routes, r#"{"jsonrpc":"2.0","id":"s1","method":"roots/list"}"#);
@@ -344,7 +408,7 @@ mod tests {
 
     #[test]
     fn streams_are_bounded() {
-        let mut routes = Routes::new();
+        let mut routes = Routes::new(Carriage::ManyStreams);
         let readers: Vec<Reader> = std::iter::from_fn(|| routes.listen().ok()).take(100).collect();
         assert_eq!(readers.len(), MOST_LASTING);
         assert!(matches!(routes.listen(), Err(Refusal::TooManyStreams(_))));
@@ -359,7 +423,7 @@ mod tests {
         assert!(routes.resumable.len() <= MOST_ENDED + 1);
         assert_eq!(routes.listen().unwrap().stream().number(), 0);
         let resumed = |routes: &mut Routes, stream| routes.resume(EventId { stream, place: 0 }).is_ok();
-        let last = routes.streams;
+        let last = routes.last;
         assert!(resumed(&mut routes, last) && !resumed(&mut routes, last - 100));
     }
 }

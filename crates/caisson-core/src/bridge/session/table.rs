@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Session, SessionId};
+use super::{Carriage, Session, SessionId};
 use crate::{bridge::refusal::Refusal, gate::Principal, model::ServerName};
 
 /// A session nobody has used for so long makes room for a new one of the same client.
@@ -59,15 +59,17 @@ impl Table {
         Ok(Place { table: Arc::clone(self), principal: principal.clone() })
     }
 
-    /// The session `id` of `principal` with `server`. Another's session is no session.
+    /// The session `id` of `principal` with `server`, as it is carried. Another's session is no session.
     pub(in crate::bridge) fn get(
         &self,
         id: &str,
         principal: &Principal,
         server: &ServerName,
+        carriage: Carriage,
     ) -> Option<Arc<Session>> {
         let session = self.shelf().sessions.get(id).cloned()?;
-        (session.principal() == principal && session.server() == server).then_some(session)
+        let is_theirs = session.principal() == principal && session.server() == server;
+        (is_theirs && session.carriage() == carriage).then_some(session)
     }
 
     pub(in crate::bridge) fn insert(&self, session: &Arc<Session>) {
@@ -80,6 +82,13 @@ impl Table {
 
     pub(in crate::bridge) fn all(&self) -> Vec<Arc<Session>> {
         self.shelf().sessions.values().cloned().collect()
+    }
+
+    /// Whether there is no session, and none is being opened.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::bridge) fn is_empty(&self) -> bool {
+        let shelf = self.shelf();
+        shelf.sessions.is_empty() && shelf.taken.is_empty()
     }
 
     // No panic happens while the lock is held.

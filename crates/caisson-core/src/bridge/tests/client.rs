@@ -153,6 +153,10 @@ pub(super) async fn messages(response: Response<Incoming>) -> Vec<Value> {
 #[derive(Debug)]
 pub(super) struct Event {
     pub(super) id: String,
+    /// What it is called; a message, when it is not.
+    pub(super) kind: String,
+    /// Its data, as it came.
+    pub(super) data: String,
     /// None when the event primes the stream.
     pub(super) message: Option<Value>,
 }
@@ -183,8 +187,10 @@ impl Events {
                     lines.collect::<Vec<_>>().join("\n")
                 };
                 let data = field("data: ");
-                let message = (!data.is_empty()).then(|| serde_json::from_str(&data).unwrap());
-                return Some(Event { id: field("id: "), message });
+                let kind = field("event: ");
+                let is_message = !data.is_empty() && matches!(kind.as_str(), "" | "message");
+                let message = is_message.then(|| serde_json::from_str(&data).unwrap());
+                return Some(Event { id: field("id: "), kind, data, message });
             }
             let frame = self.body.frame().await?.unwrap();
             self.text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());

@@ -1,7 +1,7 @@
 //! A server that does on command what servers do, in this process.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -25,6 +25,8 @@ pub(super) struct Fake {
     pub(super) running: Arc<AtomicUsize>,
     /// What answers requests without a session.
     pub(super) stateless: Stateless,
+    /// The requests that were cancelled.
+    pub(super) cancelled: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Servers for Fake {
@@ -41,12 +43,12 @@ impl Servers for Fake {
             let mute = server.as_str() == "mute";
             let (session, from_client, to_client) = Session::for_test(server);
             self.running.fetch_add(1, Ordering::SeqCst);
-            let running = Arc::clone(&self.running);
+            let (running, cancelled) = (Arc::clone(&self.running), Arc::clone(&self.cancelled));
             tokio::spawn(async move {
                 if mute {
                     to_client.closed().await;
                 } else {
-                    Process { from_client, to_client, asking: None }.run().await;
+                    Process { from_client, to_client, asking: None, cancelled }.run().await;
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
             });
@@ -76,6 +78,7 @@ struct Process {
     to_client: mpsc::Sender<Result<Bytes, SessionError>>,
     /// The call that waits for the client's answer.
     asking: Option<Value>,
+    cancelled: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Process {
@@ -101,6 +104,10 @@ impl Process {
                 self.answer(id, &result).await
             }
             Some("tools/call") => self.call(id, &message["params"]).await,
+            Some("notifications/cancelled") => {
+                self.cancelled.lock().unwrap().push(message["params"].clone());
+                Some(())
+            }
             Some("ping") => self.answer(id, &json!({})).await,
             Some(_) => Some(()),
             None => {
@@ -124,6 +131,17 @@ impl Process {
                     .await?;
                 }
                 self.answer(id, &json!({"done": true})).await
+            }
+            "steady" => {
+                for step in 0..8 {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    let params = json!({"progressToken": params["_meta"]["progressToken"], "progress": step});
+                    self.say(
+                        &json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params}),
+                    )
+                    .await?;
+                }
+                self.answer(id, &json!({"steady": true})).await
             }
             "ask" => {
                 self.asking = Some(id.clone());

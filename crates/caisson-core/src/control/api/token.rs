@@ -41,6 +41,8 @@ pub struct IssuedToken {
     pub url: Option<String>,
     /// All addresses it opens, where it names its servers.
     pub urls: Vec<String>,
+    /// The same server's address for clients that speak HTTP+SSE alone.
+    pub sse_url: Option<String>,
     /// When it ends.
     pub expires_at: Option<u64>,
 }

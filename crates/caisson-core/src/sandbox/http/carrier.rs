@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use hyper::{StatusCode, header::CONTENT_TYPE};
+use hyper::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{
@@ -17,45 +17,56 @@ use tokio::{
 use super::{
     super::{MOST_MESSAGE, SessionError, lease::Lease, session::one_line},
     Dial,
+    alone::{self, Tools},
     endpoint::{Endpoint, NoReply, Reply},
     events::{Events, Position},
 };
-use crate::model::{Envelope, EnvelopeKind, RequestId, error_response};
+use crate::model::{Envelope, EnvelopeKind, RequestId, Splice, error_response};
 
 /// A notification goes before what is sent after it, unless the server takes longer than this to take it.
-const IN_ORDER: Duration = Duration::from_secs(5);
+pub(super) const IN_ORDER: Duration = Duration::from_secs(5);
 /// So long answers may still come after the client has said its last.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
+pub(super) const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// So long the server may take to hear that the session is over.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A stream that ended before its answer is taken up again so often in a row.
 const RESUMES: u32 = 5;
 /// Of an error's body, so much is read.
-const ERROR_BODY: usize = 64 << 10;
+pub(super) const ERROR_BODY: usize = 64 << 10;
 /// The code of an answer given in the server's place: what SDKs report for a connection that closed.
-const CLOSED: i32 = -32000;
+pub(super) const CLOSED: i32 = -32000;
+/// The code of an error that says that headers and body disagree (MCP 2026-07-28).
+const HEADER_MISMATCH: i64 = -32020;
 
 /// Carries the messages of one session to an HTTP server and back.
 pub(super) struct Carrier<D> {
-    endpoint: Endpoint<D>,
-    incoming: mpsc::Sender<Result<Bytes, SessionError>>,
+    pub(super) endpoint: Endpoint<D>,
+    pub(super) incoming: mpsc::Sender<Result<Bytes, SessionError>>,
+    pub(super) tools: Tools,
     lease: Arc<Lease>,
     healthy: Once,
 }
 
 /// A message on its way, as far as it matters to what comes back.
-struct Call {
+#[derive(Default)]
+pub(super) struct Call {
     /// The id, when it wants an answer.
-    id: Option<RequestId>,
-    initializes: bool,
+    pub(super) id: Option<RequestId>,
+    pub(super) initializes: bool,
+    /// The headers it goes with, when it stands alone.
+    pub(super) alone: Option<HeaderMap>,
+    /// Whether its answer tells of tools whose schemas matter.
+    pub(super) lists_tools: bool,
 }
 
 /// Why a message went wrong.
-enum Fault {
+pub(super) enum Fault {
     /// The session is over.
     Over(SessionError),
     /// This message alone.
     Message(String),
+    /// The server does not take this message here; it may be one that speaks HTTP+SSE alone.
+    NotHere(String),
 }
 
 impl From<NoReply> for Fault {
@@ -73,7 +84,7 @@ impl<D: Dial> Carrier<D> {
         incoming: mpsc::Sender<Result<Bytes, SessionError>>,
         lease: Arc<Lease>,
     ) -> Self {
-        Self { endpoint, incoming, lease, healthy: Once::new() }
+        Self { endpoint, incoming, tools: Tools::default(), lease, healthy: Once::new() }
     }
 
     /// Carries until one side is done; then tells the server.
@@ -87,44 +98,67 @@ impl<D: Dial> Carrier<D> {
 
     /// Sends every message, and waits for the last answers.
     async fn send_all(self: Arc<Self>, mut outgoing: mpsc::Receiver<Bytes>) {
+        let mut next = outgoing.recv().await;
+        if let Some(first) = next.take_if(|first| alone::stands_alone(first)) {
+            return self.carry_alone(first, outgoing).await;
+        }
         // Dropped, both end what runs in them.
         let mut calls = JoinSet::new();
         let mut listening = JoinSet::new();
-        while let Some(message) = outgoing.recv().await {
+        while let Some(message) = next {
             while calls.try_join_next().is_some() {}
-            let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
-            let method = envelope.method.as_deref();
-            let initializes = method == Some("initialize");
-            let initialized = method == Some("notifications/initialized");
-            let id = if kind == EnvelopeKind::Request { envelope.id } else { None };
-            let in_order = initializes || id.is_none();
-            let (done, is_done) = oneshot::channel::<()>();
-            let carrier = self.clone();
-            calls.spawn(async move {
-                carrier.call(message, &Call { id, initializes }).await;
-                drop(done);
-            });
-            if initializes {
-                // Nothing else can be said before the session has its name.
-                drop(is_done.await);
-            } else if in_order {
-                drop(timeout(IN_ORDER, is_done).await);
+            if let Ok((envelope, kind)) = Envelope::read(&message) {
+                let method = envelope.method.as_deref();
+                let initializes = method == Some("initialize");
+                let initialized = method == Some("notifications/initialized");
+                let id = if kind == EnvelopeKind::Request { envelope.id } else { None };
+                let call = Call { id, initializes, ..Call::default() };
+                if initializes {
+                    // Nothing else can be said before the session has its name.
+                    let answered = self.exchange(message.clone(), &call).await;
+                    if matches!(answered, Err(Fault::NotHere(_)))
+                        && self.clone().carry_beside(&message, &mut outgoing).await
+                    {
+                        return;
+                    }
+                    self.conclude(answered, &call).await;
+                } else {
+                    let wants_answer = call.id.is_some();
+                    let (done, is_done) = oneshot::channel::<()>();
+                    let carrier = self.clone();
+                    calls.spawn(async move {
+                        carrier.call(message, &call).await;
+                        drop(done);
+                    });
+                    if !wants_answer {
+                        drop(timeout(IN_ORDER, is_done).await);
+                    }
+                }
+                if initialized && listening.is_empty() {
+                    listening.spawn(self.clone().listen());
+                }
             }
-            if initialized && listening.is_empty() {
-                listening.spawn(self.clone().listen());
-            }
+            next = outgoing.recv().await;
         }
         let last = async { while calls.join_next().await.is_some() {} };
         drop(timeout(LAST_ANSWERS, last).await);
     }
 
     /// Sends one message, and sees to its answer.
-    async fn call(&self, message: Bytes, call: &Call) {
-        let answer = match (self.exchange(message, call).await, &call.id) {
+    pub(super) async fn call(&self, message: Bytes, call: &Call) {
+        let answered = self.exchange(message, call).await;
+        self.conclude(answered, call).await;
+    }
+
+    /// Answers in the server's place where it went wrong.
+    async fn conclude(&self, answered: Result<(), Fault>, call: &Call) {
+        let answer = match (answered, &call.id) {
             (Ok(()), _) => return,
             (Err(Fault::Over(error)), _) => Err(error),
-            (Err(Fault::Message(why)), Some(id)) => Ok(error_response(Some(id), CLOSED, &why).into()),
-            (Err(Fault::Message(why)), None) => {
+            (Err(Fault::Message(why) | Fault::NotHere(why)), Some(id)) => {
+                Ok(error_response(Some(id), CLOSED, &why).into())
+            }
+            (Err(Fault::Message(why) | Fault::NotHere(why)), None) => {
                 tracing::debug!(why, "an HTTP server did not take a message");
                 return;
             }
@@ -134,7 +168,7 @@ impl<D: Dial> Carrier<D> {
     }
 
     async fn exchange(&self, message: Bytes, call: &Call) -> Result<(), Fault> {
-        let mut reply = self.endpoint.post(message).await?;
+        let mut reply = self.endpoint.post(message, call.alone.clone().unwrap_or_default()).await?;
         let status = reply.response.status();
         if status != StatusCode::OK {
             return self.other_status(reply, status, call).await;
@@ -171,15 +205,17 @@ impl<D: Dial> Carrier<D> {
             return Ok(());
         }
         // An error of JSON-RPC says more than the status does.
-        let is_answer = Envelope::read(&body).is_ok_and(|(envelope, kind)| {
-            kind == EnvelopeKind::Response && envelope.id.is_some() && envelope.id == call.id
-        });
-        if is_answer {
-            self.heard(&body, call).await?;
+        if let Some(answer) = call.id.as_ref().and_then(|id| error_to(id, &body)) {
+            self.heard(&answer, call).await?;
             return Ok(());
         }
         let text: String = String::from_utf8_lossy(&body).trim().chars().take(200).collect();
-        Err(Fault::Message(format!("the server answered {status}: {}", text.escape_debug())))
+        let why = format!("the server answered {status}: {}", text.escape_debug());
+        let is_elsewhere = matches!(
+            status,
+            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED
+        );
+        Err(if call.initializes && is_elsewhere { Fault::NotHere(why) } else { Fault::Message(why) })
     }
 
     /// Reads a stream until it has brought the answer. One that ends before is taken up again.
@@ -205,7 +241,9 @@ impl<D: Dial> Carrier<D> {
             }
             resumes = if position.seen == before { resumes + 1 } else { 0 };
             let no_answer = || Fault::Message(format!("the server gave no answer: {end}"));
-            let seen = position.seen.as_deref().filter(|_| resumes < RESUMES).ok_or_else(no_answer)?;
+            // What stands alone is closed to cancel it, and cannot be taken up again.
+            let may_resume = call.alone.is_none() && resumes < RESUMES;
+            let seen = position.seen.as_deref().filter(|_| may_resume).ok_or_else(no_answer)?;
             sleep(position.retry).await;
             reply = self.endpoint.get(Some(seen)).await?;
             if reply.response.status() != StatusCode::OK {
@@ -220,7 +258,7 @@ impl<D: Dial> Carrier<D> {
         loop {
             match self.endpoint.get(position.seen.as_deref()).await {
                 Ok(mut reply) if reply.response.status() == StatusCode::OK => {
-                    let nothing = Call { id: None, initializes: false };
+                    let nothing = Call::default();
                     let mut events = Events::of(reply.response.body_mut());
                     while let Ok(Some(message)) = events.next(&mut position).await {
                         if self.heard(message.as_bytes(), &nothing).await.is_err() {
@@ -239,15 +277,9 @@ impl<D: Dial> Carrier<D> {
 
     /// Passes on what the server said: one message, or a batch. Says whether the answer was among it.
     async fn heard(&self, said: &[u8], call: &Call) -> Result<bool, Fault> {
-        let said = said.trim_ascii();
         let mut answered = false;
-        if said.first() == Some(&b'[') {
-            let parts: Vec<&RawValue> = serde_json::from_slice(said).unwrap_or_default();
-            for part in parts {
-                answered |= self.heard_one(part.get().as_bytes(), call).await?;
-            }
-        } else {
-            answered = self.heard_one(said, call).await?;
+        for message in parts(said) {
+            answered |= self.heard_one(message, call).await?;
         }
         Ok(answered || call.id.is_none())
     }
@@ -261,13 +293,64 @@ impl<D: Dial> Carrier<D> {
         if is_answer && call.initializes {
             self.endpoint.agree(None, envelope.result.and_then(chosen_version).as_deref());
         }
+        if call.alone.is_some() {
+            self.heed(&envelope, call).await;
+        }
+        self.pass(said).await?;
+        Ok(is_answer)
+    }
+
+    /// Takes note of what a message tells of the server's tools.
+    async fn heed(&self, envelope: &Envelope<'_>, call: &Call) {
+        let has_changed = envelope.method.as_deref() == Some("notifications/tools/list_changed");
+        if has_changed || envelope.error.and_then(error_code) == Some(HEADER_MISMATCH) {
+            self.tools.forget().await;
+        } else if let Some(result) = envelope.result.filter(|_| call.lists_tools) {
+            self.tools.listed(result).await;
+        }
+    }
+
+    /// Passes on one message of the server.
+    pub(super) async fn pass(&self, said: &[u8]) -> Result<(), Fault> {
         self.healthy.call_once(|| self.lease.healthy());
         let mut line = one_line(said);
         line.truncate(said.len());
         let passed = self.incoming.send(Ok(line)).await;
-        passed.map_err(|_| Fault::Over(SessionError::Closed))?;
-        Ok(is_answer)
+        passed.map_err(|_| Fault::Over(SessionError::Closed))
     }
+}
+
+/// The messages of what a server said: one, or a batch of them.
+pub(super) fn parts(said: &[u8]) -> Vec<&[u8]> {
+    let said = said.trim_ascii();
+    if said.first() != Some(&b'[') {
+        return vec![said];
+    }
+    let parts: Vec<&RawValue> = serde_json::from_slice(said).unwrap_or_default();
+    parts.into_iter().map(|part| part.get().as_bytes()).collect()
+}
+
+/// The body of an error as the answer to the request `id`, if it is one. A server that did not get to reading
+/// the id answers without.
+fn error_to(id: &RequestId, body: &[u8]) -> Option<Bytes> {
+    let (envelope, kind) = Envelope::read(body).ok()?;
+    match &envelope.id {
+        _ if kind != EnvelopeKind::Response => None,
+        Some(answered) => (answered == id).then(|| Bytes::copy_from_slice(body)),
+        None => {
+            let mut answer = Splice::of(body)?;
+            answer.set(&["id"], &serde_json::to_string(id).ok()?);
+            Some(answer.done().into())
+        }
+    }
+}
+
+fn error_code(error: &RawValue) -> Option<i64> {
+    #[derive(Deserialize)]
+    struct Error {
+        code: i64,
+    }
+    serde_json::from_str::<Error>(error.get()).ok().map(|error| error.code)
 }
 
 /// The version an answer to `initialize` chooses.

@@ -3,12 +3,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, Uri,
+    HeaderMap, Method, Request, Response, Uri,
     body::Incoming,
     client::conn::http1::{SendRequest, handshake},
     header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
+use url::{Position, Url};
 
 use super::{Dial, SessionError};
 
@@ -66,13 +67,34 @@ impl<D: Dial> Endpoint<D> {
         Ok(())
     }
 
-    /// Posts a message.
-    pub(super) async fn post(&self, message: Bytes) -> Result<Reply, NoReply> {
+    /// Posts a message, with more headers.
+    pub(super) async fn post(&self, message: Bytes, more: HeaderMap) -> Result<Reply, NoReply> {
+        self.post_to(self.path.clone(), message, more).await
+    }
+
+    /// Posts a message to another address of the server.
+    pub(super) async fn post_to(
+        &self,
+        address: Uri,
+        message: Bytes,
+        more: HeaderMap,
+    ) -> Result<Reply, NoReply> {
         let mut request = self.request(Method::POST, message);
+        *request.uri_mut() = address;
         let headers = request.headers_mut();
+        headers.extend(more);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         self.send(request).await
+    }
+
+    /// The address that `named` means here (RFC 3986, section 5); none when it is not the same server's.
+    pub(super) fn resolve(&self, named: &str) -> Option<Uri> {
+        let base = Url::parse(&format!("http://127.0.0.1:{}{}", self.dial.port(), self.path)).ok()?;
+        let address = base.join(named).ok()?;
+        let is_loopback = matches!(address.host_str(), Some("127.0.0.1" | "localhost"));
+        let is_ours = is_loopback && address.scheme() == "http" && address.port() == base.port();
+        address[Position::BeforePath..Position::AfterQuery].parse().ok().filter(|_| is_ours)
     }
 
     /// Asks for the stream of what belongs to no request, or for one that goes on after the event `seen`.

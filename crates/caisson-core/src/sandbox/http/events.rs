@@ -46,6 +46,13 @@ impl<'a> Events<'a> {
         Self { stream, unparsed }
     }
 
+    /// The address that the first event names as the one to post to; none when it is another event.
+    pub(super) async fn endpoint(&mut self) -> Option<String> {
+        let first = self.stream.next().await?.ok()?;
+        self.unparsed.store(0, Ordering::Relaxed);
+        first.data.filter(|_| first.event.as_deref() == Some("endpoint"))
+    }
+
     /// The next message, in which lines may end; none when the response has ended.
     pub(super) async fn next(&mut self, position: &mut Position) -> Result<Option<String>, String> {
         while let Some(event) = self.stream.next().await {

@@ -1,8 +1,16 @@
+mod alone;
+mod beside;
+
 use std::{convert::Infallible, net::SocketAddr, sync::Mutex};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response,
+    body::{Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::{
@@ -36,19 +44,11 @@ type Seen = Arc<Mutex<Vec<String>>>;
 
 /// A server that keeps to the specification by the letter, and in its own ways.
 async fn serve(seen: Seen) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let seen = seen.clone();
-            let service = service_fn(move |request| {
-                let seen = seen.clone();
-                async move { Ok::<_, Infallible>(answer(&seen, request).await) }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    address
+    serving(move |request| {
+        let seen = seen.clone();
+        async move { answer(&seen, request).await }
+    })
+    .await
 }
 
 async fn answer(seen: &Seen, request: Request<Incoming>) -> Response<Full<Bytes>> {
@@ -111,7 +111,11 @@ struct Client {
 
 impl Client {
     fn to(address: SocketAddr) -> Self {
-        let endpoint = Endpoint::new(Tcp(address), "/mcp").ok().unwrap();
+        Self::at(address, "/mcp")
+    }
+
+    fn at(address: SocketAddr, path: &str) -> Self {
+        let endpoint = Endpoint::new(Tcp(address), path).ok().unwrap();
         let (notes, _) = mpsc::unbounded_channel();
         let lease = Arc::new(Lease::new(0, notes));
         let (sender, receiver) = carried("http".parse().unwrap(), endpoint, lease).split();
@@ -193,6 +197,42 @@ async fn a_server_that_is_gone_ends_the_session() {
     drop(listener);
     client.request(0, "initialize").await;
     assert!(matches!(client.hear().await, Err(SessionError::Ended(_))));
+}
+
+/// Serves HTTP with `answer` for each request.
+async fn serving<B, F>(answer: impl Fn(Request<Incoming>) -> F + Clone + Send + 'static) -> SocketAddr
+where
+    B: hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            let service = service_fn(move |request| {
+                let answered = answer(request);
+                async move { Ok::<_, Infallible>(answered.await) }
+            });
+            tokio::spawn(async move {
+                drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+            });
+        }
+    });
+    address
+}
+
+/// A body of events, as they are put into the channel.
+fn events_of(events: mpsc::Receiver<String>) -> UnsyncBoxBody<Bytes, Infallible> {
+    let frames = futures::stream::unfold(events, |mut events| async {
+        let event = events.recv().await?;
+        Some((Ok(Frame::data(Bytes::from(event))), events))
+    });
+    StreamBody::new(frames).boxed_unsync()
+}
+
+fn whole(text: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, Infallible> {
+    Full::new(text.into()).boxed_unsync()
 }
 
 #[test]
