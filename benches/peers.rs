@@ -119,7 +119,8 @@ impl Peer {
             .kill_on_drop(true)
             .spawn()?;
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        let access = Access { url: format!("http://127.0.0.1:{port}/mcp"), token: String::new() };
+        let url = format!("http://127.0.0.1:{port}/mcp");
+        let access = Access { url, sse_url: None, token: String::new() };
         let mut peer = Self { kind, access, child, group: id.ok_or("it has ended already")?, log };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {

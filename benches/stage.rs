@@ -68,7 +68,7 @@ impl Stage {
         let issued = self.caisson(&["token", "issue", "--server", server, "--ttl", "1h", "--json"])?;
         let issued: serde_json::Value = serde_json::from_str(&issued)?;
         let field = |name: &str| issued[name].as_str().map(str::to_owned).ok_or("no token was issued");
-        Ok(Access { url: field("url")?, token: field("token")? })
+        Ok(Access { url: field("url")?, sse_url: None, token: field("token")? })
     }
 
     /// Starts the server, so that sessions find it running.

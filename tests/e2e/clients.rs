@@ -54,7 +54,7 @@ fn entries_work(home: &Home) {
     let bearer = entry["headers"]["Authorization"].as_str().unwrap();
     let access = caisson_tests::clients::Access {
         url: entry["url"].as_str().unwrap().to_owned(),
-        sse_url: String::new(),
+        sse_url: None,
         token: bearer.strip_prefix("Bearer ").unwrap().to_owned(),
     };
     assert!(

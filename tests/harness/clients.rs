@@ -16,8 +16,8 @@ use crate::{Home, Said, home::said, programs};
 pub struct Access {
     /// The bridge's URL for the server.
     pub url: String,
-    /// The same for clients that speak HTTP+SSE alone.
-    pub sse_url: String,
+    /// The same for clients that speak HTTP+SSE alone, where it has one.
+    pub sse_url: Option<String>,
     /// A bearer token.
     pub token: String,
 }
@@ -29,7 +29,7 @@ impl Access {
         let issued = home.caisson(&["token", "issue", "--server", server, "--ttl", "1h", "--json"]).json();
         let field =
             |name: &str| issued[name].as_str().unwrap_or_else(|| panic!("no {name}: {issued}")).to_owned();
-        Self { url: field("url"), sse_url: field("sse_url"), token: field("token") }
+        Self { url: field("url"), sse_url: Some(field("sse_url")), token: field("token") }
     }
 }
 
@@ -57,7 +57,7 @@ pub fn python_sdk_of_era(access: &Access, mode: &str) -> Value {
 pub fn python_sdk_by_sse(access: &Access) -> Value {
     let mut command = Command::new(programs::installed("python/bin/python"));
     command.arg(programs::repository().join("tests/clients/python_sdk.py"));
-    command.args(["sse", &access.sse_url, &access.token]);
+    command.args(["sse", access.sse_url.as_ref().expect("it speaks HTTP+SSE"), &access.token]);
     said(command, b"").json()
 }
 
