@@ -56,6 +56,8 @@ pub(super) trait Messages: Send + 'static {
 pub(super) struct SseBody {
     messages: Box<dyn Messages>,
     pieces: VecDeque<Bytes>,
+    /// Whether events say that they are messages: not every client of HTTP+SSE takes one without a name for one.
+    names_events: bool,
     keep_alive: Pin<Box<Sleep>>,
 }
 
@@ -92,13 +94,14 @@ impl SseBody {
     /// What `messages` gives.
     pub(super) fn of(messages: impl Messages) -> Self {
         let keep_alive = Box::pin(sleep(KEEP_ALIVE));
-        Self { messages: Box::new(messages), pieces: VecDeque::new(), keep_alive }
+        Self { messages: Box::new(messages), pieces: VecDeque::new(), names_events: false, keep_alive }
     }
 
     /// What `reader` reads, after an event that says where to post (MCP 2024-11-05, "Transports: HTTP with SSE").
     /// A stream of this kind cannot be resumed.
     pub(super) fn with_endpoint(reader: Reader, endpoint: &str, attendance: Attendance) -> Self {
         let mut body = Self::of(Resumable { reader, has_ids: false, _attendance: attendance });
+        body.names_events = true;
         body.pieces.push_back(Bytes::from(format!("event: endpoint\ndata: {endpoint}\n\n")));
         body
     }
@@ -128,8 +131,7 @@ impl SseBody {
         events.reserve(32 + if is_large { 0 } else { message.len() });
         if let Some(id) = id {
             events.put_slice(format!("id: {id}\n").as_bytes());
-        } else {
-            // Not every client of HTTP+SSE takes an event without a name for a message.
+        } else if self.names_events {
             events.put_slice(b"event: message\n");
         }
         if message.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
