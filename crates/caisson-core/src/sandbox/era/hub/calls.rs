@@ -38,6 +38,8 @@ struct Call {
     id: String,
     /// Its progress token, as JSON.
     progress: Option<String>,
+    /// Whether it is a subscription, to which nothing belongs but what names it.
+    listens: bool,
     sink: Sink,
 }
 
@@ -69,12 +71,13 @@ impl Calls {
         if progress.is_some() {
             splice.set(&TOKEN, &ours);
         }
+        let listens = splice.get(&["method"]).is_some_and(|method| method.get() == "\"subscriptions/listen\"");
         self.callers = match std::mem::take(&mut self.callers) {
             Callers::None => Callers::One(caller.clone()),
             Callers::One(one) if one == *caller => Callers::One(one),
             Callers::One(_) | Callers::Several => Callers::Several,
         };
-        self.open.insert(number, Call { id, progress, sink });
+        self.open.insert(number, Call { id, progress, listens, sink });
         Some((number, splice.done()))
     }
 
@@ -135,7 +138,7 @@ impl Calls {
         }
         // A log message names no request. It is delivered where no doubt is possible: to the only request there
         // is, of the only caller there ever was.
-        let mut open = self.open.iter();
+        let mut open = self.open.iter().filter(|(_, call)| !call.listens);
         match (&self.callers, open.next(), open.next()) {
             (Callers::One(_), Some((number, only)), None) => {
                 Routed::Notice(*number, only.sink.clone(), message.clone())
