@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::super::keys;
 use crate::model::{Envelope, EnvelopeKind, RequestId, Splice, error_response};
 
 /// The parameters are not what the method takes.
@@ -16,6 +17,10 @@ pub(super) const NO_SUCH_METHOD: i32 = -32601;
 const INVALID_REQUEST: i32 = -32600;
 /// Something went wrong on this side.
 pub(super) const INTERNAL: i32 = -32603;
+
+/// What `_meta` says for a server that keeps no session.
+const ENVELOPE: [&str; 4] =
+    [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
 
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
@@ -142,10 +147,10 @@ impl Request {
         };
         let params = Members::of(params);
         let meta = params.object("_meta");
-        let level = match meta.get("io.modelcontextprotocol/logLevel") {
+        let level = match meta.get(keys::LOG_LEVEL) {
             None => None,
             Some(_) => {
-                let name = meta.text("io.modelcontextprotocol/logLevel");
+                let name = meta.text(keys::LOG_LEVEL);
                 let Some(level) = name.as_deref().and_then(Level::named) else {
                     return refuse(Some(&id), INVALID_PARAMS, "there is no such log level");
                 };
@@ -159,14 +164,20 @@ impl Request {
         };
         let name = params.text(if method == "resources/read" { "uri" } else { "name" });
         let progress = meta.get("progressToken").map(|token| token.get().to_owned());
-        let can = Abilities::of(&meta.object("io.modelcontextprotocol/clientCapabilities"));
+        let can = Abilities::of(&meta.object(keys::CLIENT_CAPABILITIES));
         Ok(Self { id, method, name, level, progress, can, state, message: message.clone() })
     }
 
-    /// The message with the id `id` in place of its own.
+    /// The message with the id `id` in place of its own, and without what its `_meta` says for a server that keeps no
+    /// session: one that has both eras would take it for a request that stands alone.
     pub(super) fn with_id(&self, id: i64) -> Vec<u8> {
+        const META: [&str; 2] = ["params", "_meta"];
         let Some(mut splice) = Splice::of(&self.message) else { return self.message.to_vec() };
         splice.set(&["id"], &id.to_string());
+        let meta: BTreeMap<_, _> =
+            Members::of(splice.get(&META)).0.into_iter().filter(|(key, _)| !ENVELOPE.contains(&&**key)).collect();
+        // Texts and values that were read can be written.
+        splice.set(&META, &serde_json::to_string(&meta).unwrap_or_default());
         splice.done()
     }
 
