@@ -84,8 +84,13 @@ async fn a_home_without_an_engine_answers_and_says_what_is_missing() {
     let error = client.call(&StartServer { server: missing }).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::NotFound, "{error}");
     let open = OpenSession { server: name.clone(), client: "test".into() };
-    let error = SessionStream::open(&host.0.paths.socket, &open).await.unwrap().unwrap_err();
-    assert_eq!(error.code, ErrorCode::Engine, "{error}");
+    let mut session = SessionStream::open(&host.0.paths.socket, &open).await.unwrap().unwrap();
+    let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
+    session.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
+    let mut refusal = String::new();
+    session.reader.read_line(&mut refusal).await.unwrap();
+    let refusal: serde_json::Value = serde_json::from_str(&refusal).unwrap();
+    assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&1.into(), &(-32000).into()), "{refusal}");
 
     let servers = TokenServers::Only(vec![name.clone()]);
     let issue = IssueToken { subject: "test".into(), servers, tools: None, ttl: Some(60) };
