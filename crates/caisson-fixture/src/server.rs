@@ -172,11 +172,12 @@ impl ServerHandler for Fixture {
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.shared.accept();
         Some(requested.clone())
     }
 
     async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
-        let mut changes = self.shared.changes();
+        let mut changes = self.shared.changes_since_accepted();
         loop {
             let change = tokio::select! {
                 () = subscription.cancelled() => return Ok(()),

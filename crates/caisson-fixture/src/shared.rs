@@ -6,7 +6,11 @@
 )]
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, VecDeque},
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::process::parent_id,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -33,19 +37,24 @@ pub(crate) enum Change {
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     changes: broadcast::Sender<Change>,
+    /// For subscriptions that are about to begin: what has changed since they were accepted.
+    accepted: Arc<Mutex<VecDeque<broadcast::Receiver<Change>>>>,
     state: Arc<Mutex<State>>,
+    /// Where cancelled calls are remembered, for all processes in one container.
+    cancelled: PathBuf,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    cancelled: BTreeSet<String>,
     touches: u64,
     extra_tool: bool,
 }
 
 impl Shared {
     pub(crate) fn new() -> Self {
-        Self { changes: broadcast::Sender::new(BACKLOG), state: Arc::default() }
+        let cancelled = std::env::temp_dir().join(format!("fixture-{}-cancelled", parent_id()));
+        let changes = broadcast::Sender::new(BACKLOG);
+        Self { changes, accepted: Arc::default(), state: Arc::default(), cancelled }
     }
 
     /// Tells every listener of a change; it is no matter if there is none.
@@ -58,14 +67,26 @@ impl Shared {
         self.changes.subscribe()
     }
 
-    /// Remembers that the call of this name was cancelled.
-    pub(crate) fn cancelled(&self, call: String) {
-        locked(&self.state).cancelled.insert(call);
+    /// A subscription was accepted: what changes before it begins is not lost to it.
+    pub(crate) fn accept(&self) {
+        locked(&self.accepted).push_back(self.changes());
+    }
+
+    /// Every change since a subscription was accepted.
+    pub(crate) fn changes_since_accepted(&self) -> broadcast::Receiver<Change> {
+        locked(&self.accepted).pop_front().unwrap_or_else(|| self.changes())
+    }
+
+    /// Remembers that the call of this name was cancelled. A bridge may end the process with the call.
+    pub(crate) fn cancelled(&self, call: &str) {
+        let file = OpenOptions::new().create(true).append(true).open(&self.cancelled);
+        // Without a place to write, the test that asks for it fails.
+        drop(file.and_then(|mut file| writeln!(file, "{call}")));
     }
 
     /// The calls that were cancelled.
     pub(crate) fn all_cancelled(&self) -> Vec<String> {
-        locked(&self.state).cancelled.iter().cloned().collect()
+        fs::read_to_string(&self.cancelled).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
     /// Counts one more touch of the watched resource.

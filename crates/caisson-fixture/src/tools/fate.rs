@@ -52,7 +52,7 @@ impl Fixture {
         if tokio::time::timeout(PATIENCE, context.ct.cancelled()).await.is_err() {
             return CallToolResult::error(vec![ContentBlock::text("Nobody cancelled it.")]);
         }
-        self.shared.cancelled(name);
+        self.shared.cancelled(&name);
         said("Cancelled.")
     }
 
