@@ -183,7 +183,8 @@ mod tests {
     fn adds_a_token_streams_and_ends_with_its_client() {
         let bridge = TcpListener::bind("127.0.0.1:0").unwrap();
         let theirs = bridge.local_addr().unwrap();
-        let access = Access { url: format!("http://{theirs}/s/a/mcp"), sse_url: None, token: "csn_t".to_owned() };
+        let access =
+            Access { url: format!("http://{theirs}/s/a/mcp"), sse_url: None, token: "csn_t".to_owned() };
         let forwarder = Forwarder::to(&access);
         let ours = forwarder.url.strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
 

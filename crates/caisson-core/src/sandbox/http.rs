@@ -66,6 +66,9 @@ trait Dial: Send + Sync + 'static {
 
     /// The port the server listens on.
     fn port(&self) -> u16;
+
+    /// Returns when there will be no more connections, with the reason.
+    fn ended(&self) -> impl Future<Output = SessionError> + Send;
 }
 
 impl Dial for Connector {
@@ -77,6 +80,10 @@ impl Dial for Connector {
 
     fn port(&self) -> u16 {
         self.port
+    }
+
+    async fn ended(&self) -> SessionError {
+        SessionError::Ended(self.link.ended().await.reason)
     }
 }
 

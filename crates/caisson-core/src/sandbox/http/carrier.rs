@@ -92,6 +92,8 @@ impl<D: Dial> Carrier<D> {
         tokio::select! {
             () = self.clone().send_all(outgoing) => {}
             () = self.incoming.closed() => {}
+            // Whoever asks next is to begin anew, and not to find out first.
+            error = self.endpoint.ended() => return drop(self.incoming.send(Err(error)).await),
         }
         drop(timeout(FAREWELL, self.endpoint.delete()).await);
     }

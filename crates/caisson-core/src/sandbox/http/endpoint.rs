@@ -118,6 +118,11 @@ impl<D: Dial> Endpoint<D> {
         }
     }
 
+    /// Returns when the server has ended, with the reason.
+    pub(super) async fn ended(&self) -> SessionError {
+        self.dial.ended().await
+    }
+
     /// Whether the server gave its session a name.
     pub(super) fn has_session(&self) -> bool {
         self.session.get().is_some()

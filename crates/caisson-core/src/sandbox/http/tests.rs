@@ -18,6 +18,7 @@ use tokio::{
     sync::mpsc,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
@@ -25,17 +26,26 @@ use crate::{
     sandbox::{SessionReceiver, SessionSender},
 };
 
-struct Tcp(SocketAddr);
+struct Tcp {
+    address: SocketAddr,
+    /// Cancelled when the server's container has ended.
+    ended: CancellationToken,
+}
 
 impl Dial for Tcp {
     type Connection = TcpStream;
 
     async fn dial(&self) -> Result<TcpStream, SessionError> {
-        TcpStream::connect(self.0).await.map_err(|error| SessionError::Ended(error.to_string()))
+        TcpStream::connect(self.address).await.map_err(|error| SessionError::Ended(error.to_string()))
     }
 
     fn port(&self) -> u16 {
-        self.0.port()
+        self.address.port()
+    }
+
+    async fn ended(&self) -> SessionError {
+        self.ended.cancelled().await;
+        SessionError::Ended("its container ended".to_owned())
     }
 }
 
@@ -107,6 +117,7 @@ async fn answer(seen: &Seen, request: Request<Incoming>) -> Response<Full<Bytes>
 struct Client {
     sender: SessionSender,
     receiver: SessionReceiver,
+    ended: CancellationToken,
 }
 
 impl Client {
@@ -115,11 +126,12 @@ impl Client {
     }
 
     fn at(address: SocketAddr, path: &str) -> Self {
-        let endpoint = Endpoint::new(Tcp(address), path).ok().unwrap();
+        let ended = CancellationToken::new();
+        let endpoint = Endpoint::new(Tcp { address, ended: ended.clone() }, path).ok().unwrap();
         let (notes, _) = mpsc::unbounded_channel();
         let lease = Arc::new(Lease::new(0, notes));
         let (sender, receiver) = carried("http".parse().unwrap(), endpoint, lease).split();
-        Self { sender, receiver }
+        Self { sender, receiver, ended }
     }
 
     async fn say(&self, message: Value) {
@@ -136,6 +148,15 @@ impl Client {
         assert!(!heard.contains(&b'\n'));
         Ok(serde_json::from_slice(&heard).unwrap())
     }
+}
+
+#[tokio::test]
+async fn a_session_ends_with_the_container_although_nothing_is_asked() {
+    let mut client = Client::to(serve(Seen::default()).await);
+    client.request(0, "initialize").await;
+    client.hear().await.unwrap();
+    client.ended.cancel();
+    assert!(matches!(client.hear().await, Err(SessionError::Ended(_))));
 }
 
 #[tokio::test]
@@ -237,7 +258,10 @@ fn whole(text: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, Infallible> {
 
 #[test]
 fn paths() {
-    let is_path = |path: &str| Endpoint::new(Tcp("127.0.0.1:1".parse().unwrap()), path).is_ok();
+    let is_path = |path: &str| {
+        let address = "127.0.0.1:1".parse().unwrap();
+        Endpoint::new(Tcp { address, ended: CancellationToken::new() }, path).is_ok()
+    };
     assert!(is_path("/mcp") && is_path("/a/b?c=d"));
     for bad in ["", "mcp", "http://evil/mcp", "/a b", "/a\r\nX: y"] {
         assert!(!is_path(bad), "{bad}");
