@@ -67,7 +67,7 @@ impl Glance {
                 Refresh::Nothing
             }
             Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
-            Event::Install { .. } | Event::EgressRefused { .. } => Refresh::Nothing,
+            Event::Groups { .. } | Event::Install { .. } | Event::EgressRefused { .. } => Refresh::Nothing,
         }
     }
 

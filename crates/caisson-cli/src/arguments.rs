@@ -52,6 +52,7 @@ pub(crate) enum Command {
     Tools(commands::tools::Args),
     Call(commands::call::Args),
     Logs(commands::logs::Args),
+    Group(commands::group::Args),
     Connect(commands::clients::Connect),
     Disconnect(commands::clients::Disconnect),
     Clients(commands::clients::List),

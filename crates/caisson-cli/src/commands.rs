@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub(crate) mod events;
+pub(crate) mod group;
 pub(crate) mod install;
 pub(crate) mod list;
 pub(crate) mod logs;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Tools(args) => client(tools::run(args, screen)),
         Command::Call(args) => client(call::run(args, screen)),
         Command::Logs(args) => client(logs::run(args, screen)),
+        Command::Group(args) => client(group::run(args, screen)),
         Command::Connect(args) => client(clients::connect(args, screen)),
         Command::Disconnect(args) => client(clients::disconnect(args, screen)),
         Command::Clients(args) => client(clients::list(&args, screen)),

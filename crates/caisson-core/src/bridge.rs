@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::BridgeError;
 pub use local::{LocalClient, LocalError};
 pub use serve::Listener;
-pub use servers::Servers;
+pub use servers::{Installed, Servers};
 
 use crate::gate::Gate;
 use connections::Seats;

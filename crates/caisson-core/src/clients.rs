@@ -26,7 +26,7 @@ pub use table::{Client, ClientPlaces, Os};
 
 use self::{backup::Backups, edit::Entry, file::Content, record::Record, table::Row};
 use crate::{
-    model::ServerName,
+    model::Endpoint,
     registry::{State, atomic},
 };
 
@@ -75,10 +75,10 @@ pub struct ClientStatus {
     pub found: bool,
     /// Its configuration file, which may not be there yet.
     pub file: PathBuf,
-    /// Servers connected by Caisson.
-    pub servers: Vec<ServerName>,
+    /// Servers and groups connected by Caisson.
+    pub servers: Vec<Endpoint>,
     /// Servers Caisson had connected, and something else took out.
-    pub dropped: Vec<ServerName>,
+    pub dropped: Vec<Endpoint>,
     /// What is wrong with its file, or with who may read it.
     pub problem: Option<String>,
 }
@@ -91,7 +91,7 @@ pub struct Change {
     /// The file as it was before; none when there was no file, or nothing changed.
     pub backup: Option<PathBuf>,
     /// The servers whose entries were written or taken out.
-    pub servers: Vec<ServerName>,
+    pub servers: Vec<Endpoint>,
 }
 
 impl Clients {
@@ -140,12 +140,7 @@ impl Clients {
     /// # Errors
     /// When the client is not there, its file cannot be read, understood or written, or has another entry of one of
     /// the names. The file is then as it was.
-    pub fn connect(
-        &self,
-        client: Client,
-        servers: &[ServerName],
-        link: &Link,
-    ) -> Result<Change, ClientError> {
+    pub fn connect(&self, client: Client, servers: &[Endpoint], link: &Link) -> Result<Change, ClientError> {
         let row = client.row();
         let entries = servers
             .iter()
@@ -162,15 +157,15 @@ impl Clients {
     ///
     /// # Errors
     /// When the file cannot be read, understood or written. It is then as it was.
-    pub fn disconnect(&self, client: Client, servers: &[ServerName]) -> Result<Change, ClientError> {
+    pub fn disconnect(&self, client: Client, servers: &[Endpoint]) -> Result<Change, ClientError> {
         let file = client.row().spot(&self.0.places).file;
         self.0.change(client, &file, |before| before.disconnect(servers))
     }
 }
 
 struct Inspected {
-    ours: Vec<ServerName>,
-    dropped: Vec<ServerName>,
+    ours: Vec<Endpoint>,
+    dropped: Vec<Endpoint>,
     exposed: bool,
 }
 
@@ -189,9 +184,9 @@ struct After {
     /// None: the file goes.
     bytes: Option<Zeroizing<Vec<u8>>>,
     /// The servers that are connected then.
-    connected: BTreeSet<ServerName>,
+    connected: BTreeSet<Endpoint>,
     /// Those whose entries changed.
-    servers: Vec<ServerName>,
+    servers: Vec<Endpoint>,
 }
 
 impl Shared {
@@ -286,26 +281,22 @@ impl Before<'_> {
     }
 
     /// Our servers whose entries stand in the file.
-    fn ours(&self) -> Result<BTreeSet<ServerName>, ClientError> {
+    fn ours(&self) -> Result<BTreeSet<Endpoint>, ClientError> {
         let known = &self.record.servers;
         let entries = self.content.entries(self.row.key).map_err(|fault| self.fault(fault))?;
         // A name alone proves nothing: the user may have taken ours out and written another.
         let ours = known.iter().filter(|server| {
-            entries.get(server.as_str()).is_some_and(|entry| table::leads_to_caisson(entry, server))
+            entries.get(server.name()).is_some_and(|entry| table::leads_to_caisson(entry, server))
         });
         Ok(ours.cloned().collect())
     }
 
     /// What is to be remembered when the file is `new` and these servers are connected.
-    fn next_record(
-        &self,
-        new: Option<&[u8]>,
-        connected: BTreeSet<ServerName>,
-    ) -> Result<Record, ClientError> {
+    fn next_record(&self, new: Option<&[u8]>, connected: BTreeSet<Endpoint>) -> Result<Record, ClientError> {
         let there = self.content.entries(self.row.key).map_err(|fault| self.fault(fault))?;
-        let stands = |server: &ServerName| there.contains_key(server.as_str());
+        let stands = |server: &Endpoint| there.contains_key(server.name());
         Ok(if self.untouched() {
-            let added = |server: &&ServerName| !self.record.servers.contains(*server);
+            let added = |server: &&Endpoint| !self.record.servers.contains(*server);
             let clean = !connected.iter().filter(added).any(stands);
             self.record.then(new, clean, connected)
         } else {
@@ -314,18 +305,18 @@ impl Before<'_> {
         })
     }
 
-    fn connect(&self, wanted: &[(ServerName, Entry)]) -> Result<After, ClientError> {
+    fn connect(&self, wanted: &[(Endpoint, Entry)]) -> Result<After, ClientError> {
         let there = self.content.entries(self.row.key).map_err(|fault| self.fault(fault))?;
         let mut connected = self.ours()?;
-        for (server, entry) in wanted {
-            let Some(found) = there.get(server.as_str()) else { continue };
+        for (index, (server, entry)) in wanted.iter().enumerate() {
+            // A client's file has one entry of a name: not for a server and a group both.
+            if wanted[..index].iter().any(|(other, _)| other.name() == server.name()) {
+                return Err(self.taken(server));
+            }
+            let Some(found) = there.get(server.name()) else { continue };
             // Of the same program or address it is ours, although the record of it was lost.
             if !connected.contains(server) && !table::same_target(found, entry) {
-                return Err(ClientError::Taken {
-                    client: self.client,
-                    path: self.path.to_owned(),
-                    server: server.clone(),
-                });
+                return Err(self.taken(server));
             }
         }
         let bytes = if wanted.is_empty() {
@@ -339,9 +330,9 @@ impl Before<'_> {
         Ok(After { bytes, connected, servers })
     }
 
-    fn disconnect(&self, wanted: &[ServerName]) -> Result<After, ClientError> {
+    fn disconnect(&self, wanted: &[Endpoint]) -> Result<After, ClientError> {
         let ours = self.ours()?;
-        let (gone, connected): (BTreeSet<ServerName>, BTreeSet<ServerName>) =
+        let (gone, connected): (BTreeSet<Endpoint>, BTreeSet<Endpoint>) =
             ours.into_iter().partition(|server| wanted.is_empty() || wanted.contains(server));
         let bytes = if gone.is_empty() {
             self.content.copy()
@@ -359,7 +350,7 @@ impl Before<'_> {
 
     /// The file as it was before Caisson, if it may be put back: nothing of ours stays, and nobody else changed it.
     #[expect(clippy::option_option, reason = "the inner one is the file, which may not have been there")]
-    fn original(&self, connected: &BTreeSet<ServerName>) -> Option<Option<Zeroizing<Vec<u8>>>> {
+    fn original(&self, connected: &BTreeSet<Endpoint>) -> Option<Option<Zeroizing<Vec<u8>>>> {
         if !connected.is_empty() || !self.untouched() || !self.record.clean {
             return None;
         }
@@ -368,6 +359,10 @@ impl Before<'_> {
             // A copy that was removed or changed is no copy.
             Some(copy) => self.backups.read(copy).map(Some),
         }
+    }
+
+    fn taken(&self, server: &Endpoint) -> ClientError {
+        ClientError::Taken { client: self.client, path: self.path.to_owned(), server: server.clone() }
     }
 
     fn fault(&self, fault: Fault) -> ClientError {

@@ -19,7 +19,9 @@ pub use permit::{Permit, Permitted};
 pub use principal::{CallerId, LocalCaller, Principal, Who};
 pub use scope::{Scope, ToolScope};
 
-use crate::model::{Envelope, EnvelopeKind, ServerName};
+use tokio::sync::watch;
+
+use crate::model::{Endpoint, Envelope, EnvelopeKind, Groups};
 use tokens::Tokens;
 
 /// Tells the time. Handed in, so that tests can turn it forward.
@@ -30,12 +32,20 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 pub struct Gate {
     tokens: Tokens,
     clock: Clock,
+    groups: watch::Receiver<Arc<Groups>>,
 }
 
 impl Gate {
-    /// A gate that knows `tokens` and reads the time from `clock`.
+    /// A gate that knows `tokens` and reads the time from `clock`. It knows no groups.
     pub fn new(tokens: Tokens, clock: Clock) -> Self {
-        Self { tokens, clock }
+        let (_, groups) = watch::channel(Arc::default());
+        Self { tokens, clock, groups }
+    }
+
+    /// The same gate, which knows `groups`: a token for one is a token for the servers it has at the time.
+    #[must_use]
+    pub fn with_groups(self, groups: watch::Receiver<Arc<Groups>>) -> Self {
+        Self { groups, ..self }
     }
 
     /// The tokens it knows: to issue, list and revoke them.
@@ -73,33 +83,33 @@ impl Gate {
         }
     }
 
-    /// Whether `principal` may use `server` at all: for what is said of a server before anything is sent to it.
+    /// Whether `principal` may use `endpoint` at all: for what is said of one before anything is sent to it.
     ///
     /// # Errors
-    /// When the server is outside the principal's scope.
-    pub fn may_use(&self, principal: &Principal, server: &ServerName) -> Result<(), Denial> {
-        decide::tools(principal, server).map(drop)
+    /// When the endpoint is outside the principal's scope.
+    pub fn may_use(&self, principal: &Principal, endpoint: &Endpoint) -> Result<(), Denial> {
+        decide::use_at_all(principal, endpoint, &self.groups.borrow())
     }
 
-    /// Permits `principal` to open a session with `server`.
+    /// Permits `principal` to open a session with `endpoint`.
     ///
     /// # Errors
-    /// When the server is outside the principal's scope.
-    pub fn open(&self, principal: &Principal, server: &ServerName) -> Result<Permit, Denial> {
-        decide::open(principal, server)
+    /// When the endpoint is outside the principal's scope.
+    pub fn open(&self, principal: &Principal, endpoint: &Endpoint) -> Result<Permit, Denial> {
+        decide::open(principal, endpoint, &self.groups.borrow())
     }
 
-    /// Permits one message of `principal` to `server`.
+    /// Permits one message of `principal` to `endpoint`.
     ///
     /// # Errors
-    /// When the server, or the tool the message calls, is outside the principal's scope.
+    /// When the endpoint, or the tool the message calls, is outside the principal's scope.
     pub fn admit(
         &self,
         principal: &Principal,
-        server: &ServerName,
+        endpoint: &Endpoint,
         envelope: &Envelope<'_>,
         kind: EnvelopeKind,
     ) -> Result<Permit, Denial> {
-        decide::admit(principal, server, envelope, kind)
+        decide::admit(principal, endpoint, &self.groups.borrow(), envelope, kind)
     }
 }

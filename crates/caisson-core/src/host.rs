@@ -8,6 +8,7 @@ mod clients;
 mod doctor;
 mod environment;
 mod errors;
+mod groups;
 mod install;
 mod lock;
 mod names;
@@ -40,6 +41,7 @@ pub use paths::{Paths, PathsError};
 
 use self::{lock::Lock, names::Names};
 use crate::{
+    bridge::Installed,
     catalog::{Catalog, CatalogSettings},
     clients::{ClientPlaces, Clients},
     control::{
@@ -49,6 +51,7 @@ use crate::{
     egress::{Egress, Resolver},
     engine::{EngineChoice, EngineEnv, Engines},
     gate::{Gate, tokens::Tokens},
+    group::Groups,
     model::{EventSender, ServerState},
     pins::Pins,
     registry::{EngineSetting, Registry, Settings, State},
@@ -93,6 +96,8 @@ struct Parts {
     secrets: Secrets,
     engines: Engines,
     sandbox: Sandbox,
+    /// What clients may connect to.
+    installed: Installed,
     catalog: Catalog,
     gate: Gate,
     state: State,
@@ -174,7 +179,10 @@ impl Host {
             },
         );
         let clients = Clients::new(clients, state.clone(), &paths.data);
-        let gate = Gate::new(Tokens::open(state.clone(), started)?, Arc::new(SystemTime::now));
+        let gate = Gate::new(Tokens::open(state.clone(), started)?, Arc::new(SystemTime::now))
+            .with_groups(registry.groups());
+        let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
+        let installed = Installed { sandbox: sandbox.clone(), groups };
         Ok(Self(Arc::new(Parts {
             paths,
             settings,
@@ -187,6 +195,7 @@ impl Host {
             secrets,
             engines,
             sandbox,
+            installed,
             catalog,
             gate,
             state,

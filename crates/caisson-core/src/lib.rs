@@ -2,7 +2,7 @@
 //!
 //! It prints nothing, prompts nobody, and reads neither environment nor home folder: paths, clock and
 //! settings are handed to it. `ARCHITECTURE.md` maps the modules; a module knows [`model`] and its
-//! right-hand neighbour on the way of a call: bridge → gate → sandbox → engine.
+//! right-hand neighbour on the way of a call: bridge → group → gate → sandbox → engine.
 
 pub mod bridge;
 pub mod catalog;
@@ -14,6 +14,7 @@ pub mod engine;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod gate;
+pub mod group;
 pub mod host;
 pub mod model;
 pub mod pins;

@@ -2,7 +2,9 @@
 
 mod bytes;
 mod digest;
+mod endpoint;
 mod event;
+mod group;
 mod host_rule;
 mod jsonrpc;
 mod name;
@@ -14,12 +16,14 @@ mod state;
 
 pub use bytes::MemorySize;
 pub use digest::{Digest, DigestError};
+pub use endpoint::Endpoint;
 pub use event::{Event, EventSender};
+pub use group::{Group, GroupError, Groups};
 pub use host_rule::{HostRule, HostRuleError};
 pub use jsonrpc::{
     Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with, passes_for,
 };
-pub use name::{NameError, SecretName, ServerName};
+pub use name::{GroupName, NameError, SecretName, ServerName};
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};
 pub use progress::{Progress, ProgressSink};
 pub use server::{LifeSettings, Server, Transport};

@@ -1,4 +1,4 @@
-//! What is installed: one TOML file a server, and the state that is no text, in SQLite.
+//! What is installed: one TOML file a server, one for groups of them, and the state that is no text, in SQLite.
 //!
 //! The files belong to the user, who edits them: an edit is in force at once, a broken one is reported and the last
 //! good version stays, and Caisson's own changes leave everything else in a file as it was.
@@ -7,6 +7,7 @@ pub mod atomic;
 mod document;
 mod error;
 mod folder;
+mod groups;
 mod lock;
 pub mod settings;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc},
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch as follow};
 
 pub use error::RegistryError;
 pub use folder::Ignored;
@@ -31,8 +32,14 @@ pub use settings::{EngineSetting, RegistryUrl, Settings, SettingsError};
 pub use state::{State, StateError};
 pub use text::Broken;
 
-use self::{document::RewriteError, folder::File, lock::FolderLock, watch::Wake};
-use crate::model::{Event, EventSender, Server, ServerName};
+use self::{
+    document::RewriteError,
+    folder::File,
+    groups::{GroupsFile, Look},
+    lock::FolderLock,
+    watch::Wake,
+};
+use crate::model::{Event, EventSender, Groups, Server, ServerName};
 
 /// So many changes a slow listener may leave unread before it loses the oldest.
 const CHANGES: usize = 256;
@@ -70,6 +77,7 @@ struct Shared {
     changes: broadcast::Sender<RegistryChange>,
     wake: mpsc::Sender<Wake>,
     known: RwLock<Known>,
+    groups: GroupsFile,
     /// Held while the folder is read or written and events are sent, so that events come in the order of changes.
     /// The set: files that were not found the last time, and are looked for once more.
     missing: Mutex<BTreeSet<ServerName>>,
@@ -106,6 +114,7 @@ impl Registry {
             changes: broadcast::Sender::new(CHANGES),
             wake: wake.clone(),
             known: RwLock::default(),
+            groups: GroupsFile::new(config),
             missing: Mutex::default(),
         });
         let folders = vec![config.to_owned(), folder.clone()];
@@ -145,6 +154,35 @@ impl Registry {
     /// A server's file.
     pub fn file(&self, name: &ServerName) -> PathBuf {
         folder::path(&self.0.folder, name)
+    }
+
+    /// The groups in force, at each moment.
+    pub fn groups(&self) -> follow::Receiver<Arc<Groups>> {
+        self.0.groups.groups()
+    }
+
+    /// The file of the groups.
+    pub fn groups_file(&self) -> &Path {
+        self.0.groups.path()
+    }
+
+    /// What is wrong with the file of the groups, if anything; what was in force before then stays.
+    pub fn groups_broken(&self) -> Option<Broken> {
+        self.0.groups.broken()
+    }
+
+    /// Changes the groups, on the ground of what their file says at that moment.
+    ///
+    /// # Errors
+    /// When `change` fails, the file cannot be written, or it was edited and is broken. It is then as it was.
+    pub fn edit_groups<E: From<RegistryError>>(
+        &self,
+        change: impl FnOnce(&mut Groups) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let _alone = self.0.alone();
+        self.0.groups.edit(change)?;
+        self.0.tell(Event::Groups { broken: None });
+        Ok(())
     }
 
     /// Every change from here on, one after the other. Who lags behind and loses some asks [`Self::list`] again.
@@ -213,6 +251,9 @@ impl Shared {
     /// Before anybody can listen: no events.
     fn read_first(&self) -> io::Result<()> {
         let _alone = self.alone();
+        if let Look::Broken(broken) = self.groups.look() {
+            tracing::warn!("the file of groups is broken in {broken}");
+        }
         let content = folder::read(&self.folder)?;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.ignored = content.ignored;
@@ -229,6 +270,11 @@ impl Shared {
     /// Compares the folder with what is known. True when it is to be looked at once more, soon.
     fn look(&self) -> bool {
         let mut missing = self.alone();
+        match self.groups.look() {
+            Look::Same => {}
+            Look::Changed => self.tell(Event::Groups { broken: None }),
+            Look::Broken(broken) => self.tell(Event::Groups { broken: Some(broken.to_string()) }),
+        }
         let content = match folder::read(&self.folder) {
             Ok(content) => content,
             Err(error) => {
@@ -324,7 +370,7 @@ impl Shared {
         };
         let text = text.map_err(|error| match error {
             RewriteError::Broken(broken) => RegistryError::Broken { path: path.clone(), broken },
-            RewriteError::Unwritable(why) => RegistryError::Unwritable { name: name.clone(), why },
+            RewriteError::Unwritable(why) => RegistryError::Unwritable { name: format!("{name}.toml"), why },
         })?;
         atomic::write(&path, text.as_bytes(), 0o600).map_err(wrong)?;
         self.learn(name, File::new(Ok(text)));

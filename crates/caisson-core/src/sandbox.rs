@@ -39,14 +39,13 @@ use bytes::Bytes;
 use caisson_wire::LaunchFile;
 use futures::future::join_all;
 use tokio::{
-    sync::{OnceCell, oneshot},
+    sync::{OnceCell, oneshot, watch},
     time::timeout,
 };
 
 use self::{
     dock::EngineDock,
     era::Front,
-    exchange::Stateless as _,
     start::Common,
     supervisor::{Ask, Handle, Reply},
 };
@@ -61,8 +60,10 @@ use crate::{
 
 pub use authorities::{Authorities, AuthoritiesError};
 pub use environment::{base_environment, with_image};
+pub(crate) use era::{LISTS, Pages, session_over};
 pub use error::{SandboxError, SessionError, StartError};
 pub use exchange::Exchange;
+pub(crate) use exchange::Stateless;
 pub use install::{Install, Output};
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -250,6 +251,25 @@ impl Sandbox {
         self.handle(name, |handle| handle.state.borrow().clone()).ok()
     }
 
+    /// The state of a server and each later one; none when there is no such server.
+    pub fn watch_state(&self, name: &ServerName) -> Option<watch::Receiver<ServerState>> {
+        self.handle(name, |handle| handle.state.clone()).ok()
+    }
+
+    /// Begins to start a server that is to be warm as soon as a client connects, as its definition says.
+    pub fn prewarm(&self, name: &ServerName) {
+        if self.may_start().is_err() {
+            return;
+        }
+        // Of one that is not there, or cannot start, its client will hear.
+        drop(self.handle(name, |handle| {
+            if handle.server.borrow().life.prewarm {
+                let (reply, _) = oneshot::channel();
+                drop(handle.asks.send(Ask::Start(reply)));
+            }
+        }));
+    }
+
     /// The states of all servers, by name.
     pub fn states(&self) -> Vec<(ServerName, ServerState)> {
         let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
@@ -283,7 +303,8 @@ impl Sandbox {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
-        self.front(permit.server())?.session(permit.caller().clone(), hello).await
+        let server = permit.server().ok_or(SandboxError::WrongPermit)?;
+        self.front(server)?.session(permit.caller().clone(), hello).await
     }
 
     /// Asks a server what it is and what it says of itself, and pins it, so that clients are answered before it
@@ -305,7 +326,8 @@ impl Sandbox {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
-        self.front(permit.server())?.ask(permit.caller().clone(), request).await
+        let server = permit.server().ok_or(SandboxError::WrongPermit)?;
+        self.front(server)?.ask(permit.caller().clone(), request).await
     }
 
     /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.

@@ -1,6 +1,6 @@
 use std::io::Read;
 
-use caisson_core::{control::api::CallTool, model::ServerName};
+use caisson_core::{control::api::CallTool, model::Endpoint};
 use serde_json::Value;
 
 use super::Outcome;
@@ -25,8 +25,8 @@ Examples:
   caisson call everything echo - < arguments.json
   caisson call memory read_graph --json")]
 pub(crate) struct Args {
-    /// The server
-    server: ServerName,
+    /// The server, or group/NAME
+    server: Endpoint,
     /// The tool
     tool: String,
     /// Its arguments, a JSON object; `-` reads them from standard input

@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{ClientChange, ConnectClient, DisconnectClient, ListClients},
-    model::ServerName,
+    model::Endpoint,
 };
 
 use super::Outcome;
@@ -9,7 +9,7 @@ use crate::{
     show::{Screen, Table, escape},
 };
 
-/// Write servers into a client's configuration
+/// Write servers and groups into a client's configuration
 ///
 /// Keeps comments, order and everything that is not Caisson's, and leaves a backup. Clients that speak HTTP
 /// get a token of their own. No secret of a server ever stands in a client's file.
@@ -18,15 +18,16 @@ use crate::{
 Examples:
   caisson connect cursor everything
   caisson connect claude-desktop
-  caisson connect vscode everything memory")]
+  caisson connect vscode everything memory
+  caisson connect cursor group/work")]
 pub(crate) struct Connect {
     /// The client, as `caisson clients` names it
     client: String,
-    /// The servers; all when none is named
-    servers: Vec<ServerName>,
+    /// The servers, and groups as group/NAME; all servers when none is named
+    servers: Vec<Endpoint>,
 }
 
-/// Take servers out of a client's configuration
+/// Take servers and groups out of a client's configuration
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Only entries that Caisson wrote are taken out. The client's token ends with them.
@@ -37,8 +38,8 @@ Examples:
 pub(crate) struct Disconnect {
     /// The client, as `caisson clients` names it
     client: String,
-    /// The servers; all when none is named
-    servers: Vec<ServerName>,
+    /// The servers, and groups as group/NAME; everything when none is named
+    servers: Vec<Endpoint>,
 }
 
 /// List the clients Caisson knows, and what is connected
@@ -98,6 +99,6 @@ fn said(screen: &Screen, change: &ClientChange, done: &str, way: &str, nothing: 
     Ok(exit::OK)
 }
 
-fn names(servers: &[ServerName]) -> String {
-    servers.iter().map(ServerName::as_str).collect::<Vec<_>>().join(", ")
+fn names(servers: &[Endpoint]) -> String {
+    servers.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", ")
 }

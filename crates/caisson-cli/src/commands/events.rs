@@ -46,6 +46,8 @@ fn text(event: &Event) -> String {
         Event::EgressRefused { server, host, port, reason } => {
             format!("{server}: may not reach {host}:{port}: {reason}")
         }
+        Event::Groups { broken: None } => "the groups changed".into(),
+        Event::Groups { broken: Some(reason) } => format!("groups.toml is broken: {reason}"),
         Event::Paused { paused: true } => "all servers are paused".into(),
         Event::Paused { paused: false } => "servers may run again".into(),
     }

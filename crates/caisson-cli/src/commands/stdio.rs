@@ -11,7 +11,7 @@ use caisson_core::{
         SessionStream,
         api::{ApiError, OpenSession},
     },
-    model::{Envelope, EnvelopeKind, RequestId, ServerName},
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId},
 };
 use serde_json::json;
 
@@ -29,11 +29,12 @@ const LONGEST: u64 = 1 << 20;
 #[command(after_help = "\
 `caisson connect CLIENT` writes this command into a client's configuration.
 
-Example:
-  caisson stdio everything")]
+Examples:
+  caisson stdio everything
+  caisson stdio group/work")]
 pub(crate) struct Args {
-    /// The server
-    server: ServerName,
+    /// The server, or group/NAME
+    server: Endpoint,
 }
 
 #[cfg(unix)]

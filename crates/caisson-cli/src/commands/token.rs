@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use caisson_core::{
     control::api::{IssueToken, ListTokens, RevokeToken, TokenServers, TokenView},
-    model::ServerName,
+    model::Endpoint,
 };
 
 use super::Outcome;
@@ -40,11 +40,12 @@ enum Command {
 Examples:
   caisson token issue --server everything --ttl 1h
   caisson token issue --server memory --tool read_graph --subject nightly-job
+  caisson token issue --server group/work --ttl 8h
   caisson token issue --all --json")]
 struct Issue {
-    /// A server it opens; can be given several times
+    /// A server it opens, or group/NAME; can be given several times
     #[arg(long = "server", value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
-    servers: Vec<ServerName>,
+    servers: Vec<Endpoint>,
     /// It opens every server, also later ones
     #[arg(long)]
     all: bool,
@@ -144,7 +145,7 @@ async fn list(screen: &Screen) -> Outcome {
 fn reach_of(token: &TokenView) -> String {
     let servers = match &token.servers {
         TokenServers::All => "all".to_owned(),
-        TokenServers::Only(servers) => servers.iter().map(ServerName::as_str).collect::<Vec<_>>().join(", "),
+        TokenServers::Only(servers) => servers.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", "),
     };
     match &token.tools {
         None => servers,

@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{ListTools, Tool},
-    model::ServerName,
+    model::Endpoint,
 };
 use serde_json::Value;
 
@@ -10,15 +10,15 @@ use crate::{
     show::{Screen, escape, style, wrap},
 };
 
-/// List the tools a server offers
+/// List the tools a server or group offers
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   caisson tools everything
   caisson tools everything --json")]
 pub(crate) struct Args {
-    /// The server
-    server: ServerName,
+    /// The server, or group/NAME
+    server: Endpoint,
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {

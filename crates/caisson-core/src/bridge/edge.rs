@@ -27,15 +27,15 @@ use super::{
 };
 use crate::{
     gate::Principal,
-    model::{RequestId, ServerName},
+    model::{Endpoint, RequestId},
 };
 
 /// A request that was let in, without its body.
 pub(super) struct Admitted {
     /// Who sends it.
     pub(super) principal: Principal,
-    /// To which server.
-    pub(super) server: ServerName,
+    /// To what.
+    pub(super) endpoint: Endpoint,
     pub(super) headers: HeaderMap,
 }
 
@@ -56,14 +56,12 @@ impl Inner {
         match admitted {
             Ok((route, turn, admitted)) => {
                 let answered = match (&route, method) {
-                    (Route::Server(_), Method::POST) => self.post(admitted, body).await,
-                    (Route::Server(_), Method::GET | Method::DELETE)
-                        if keeps_no_session(&admitted.headers) =>
-                    {
+                    (Route::Mcp(_), Method::POST) => self.post(admitted, body).await,
+                    (Route::Mcp(_), Method::GET | Method::DELETE) if keeps_no_session(&admitted.headers) => {
                         Err(nameless(Refusal::Method("POST")))
                     }
-                    (Route::Server(_), Method::GET) => self.get(&admitted).map_err(nameless),
-                    (Route::Server(_), Method::DELETE) => self.delete(&admitted).map_err(nameless),
+                    (Route::Mcp(_), Method::GET) => self.get(&admitted).map_err(nameless),
+                    (Route::Mcp(_), Method::DELETE) => self.delete(&admitted).map_err(nameless),
                     (Route::Events(_), Method::GET) => self.events(admitted).await.map_err(nameless),
                     (Route::Messages(_), Method::POST) => self.post_beside(admitted, uri.query(), body).await,
                     _ => Err(nameless(Refusal::Method(route.methods()))),
@@ -75,19 +73,22 @@ impl Inner {
         }
     }
 
-    /// What the request is for, and who sends it to which server.
+    /// What the request is for, and who sends it to what.
     fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<(Route, Admitted), Refusal> {
         guard::host(&headers, uri, self.port)?;
         guard::origin(&headers)?;
         let route = Route::of(uri.path()).ok_or(Refusal::Path)?;
-        let server = route.server().clone();
+        let endpoint = route.endpoint().clone();
         let principal = self.gate.authenticate(bearer(&headers)?).map_err(Refusal::Denied)?;
-        // Before anything is said of the server: who may not use it does not learn whether it is there.
-        self.gate.may_use(&principal, &server).map_err(Refusal::Denied)?;
-        if !self.servers.has(&server) {
-            return Err(Refusal::NoServer(server));
+        // Before anything is said of it: who may not use it does not learn whether it is there.
+        self.gate.may_use(&principal, &endpoint).map_err(Refusal::Denied)?;
+        if !self.servers.has(&endpoint) {
+            return Err(match endpoint {
+                Endpoint::Server(server) => Refusal::NoServer(server),
+                Endpoint::Group(group) => Refusal::NoGroup(group),
+            });
         }
-        Ok((route, Admitted { principal, server, headers }))
+        Ok((route, Admitted { principal, endpoint, headers }))
     }
 
     async fn post(self: &Arc<Self>, from: Admitted, body: Incoming) -> Result<Response<Answer>, Refused> {

@@ -18,8 +18,8 @@ use super::{
     sweep::sweep, version::Version,
 };
 use crate::{
-    gate::{Gate, Permit, Scope, tokens::Tokens},
-    model::{Envelope, EnvelopeKind, ServerName},
+    gate::{Gate, Permit, Principal, Scope, tokens::Tokens},
+    model::{Endpoint, Envelope, EnvelopeKind},
     registry::State,
     sandbox::{Exchange, SandboxError, Session},
 };
@@ -135,12 +135,17 @@ fn replaced(text: &[u8], mark: &[u8], with: &[u8]) -> Vec<u8> {
 struct Echo;
 
 impl Servers for Echo {
-    fn has(&self, server: &ServerName) -> bool {
-        server.as_str() == "fuzz"
+    fn has(&self, endpoint: &Endpoint) -> bool {
+        endpoint.name() == "fuzz"
     }
 
-    fn open<'a>(&'a self, permit: Permit, _: &'a [u8]) -> BoxFuture<'a, Result<Session, SandboxError>> {
-        let (session, mut from_client, to_client) = Session::for_test(permit.server().clone());
+    fn open<'a>(
+        &'a self,
+        permit: Permit,
+        _: &'a Principal,
+        _: &'a [u8],
+    ) -> BoxFuture<'a, Result<Session, SandboxError>> {
+        let (session, mut from_client, to_client) = Session::for_test(permit.endpoint().clone());
         tokio::spawn(async move {
             while let Some(message) = from_client.recv().await {
                 let Ok((envelope, EnvelopeKind::Request)) = Envelope::read(&message) else { continue };
@@ -159,12 +164,16 @@ impl Servers for Echo {
         Box::pin(async move { Ok(session) })
     }
 
-    fn ask(&self, permit: Permit, _: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
-        let server = permit.server().clone();
-        Box::pin(async move { Err(SandboxError::Ended { server, reason: "it keeps sessions".to_owned() }) })
+    fn ask<'a>(
+        &'a self,
+        _: Permit,
+        _: &'a Principal,
+        _: Bytes,
+    ) -> BoxFuture<'a, Result<Exchange, SandboxError>> {
+        Box::pin(async move { Err(SandboxError::Paused) })
     }
 
-    fn input_schema(&self, _: &ServerName, _: &str) -> Option<Arc<str>> {
+    fn input_schema(&self, _: &Endpoint, _: &str) -> Option<Arc<str>> {
         None
     }
 }

@@ -22,16 +22,16 @@ impl Inner {
     /// Opens a session, and answers with its stream.
     pub(super) async fn events(self: &Arc<Self>, from: Admitted) -> Result<Response<Answer>, Refusal> {
         negotiate::accepts_stream(&from.headers)?;
-        let session = self.open(from.principal, from.server, Carriage::OneStream, &[]).await?;
+        let session = self.open(from.principal, from.endpoint, Carriage::OneStream, &[]).await?;
         let attendance = session.attend_to_the_end();
         let reader = session.listen()?;
         self.sessions.insert(&session);
         // The end may have come before the session was in the table, and would not find it there again.
         if let Some(why) = session.ended() {
             self.sessions.remove(session.id());
-            return Err(Refusal::CannotStart { server: session.server().clone(), why: why.to_owned() });
+            return Err(Refusal::CannotStart { endpoint: session.endpoint().clone(), why: why.to_owned() });
         }
-        let endpoint = format!("/s/{}/messages?session={}", session.server(), session.id().as_str());
+        let endpoint = format!("{}/messages?session={}", session.endpoint().path(), session.id().as_str());
         Ok(edge::events(SseBody::with_endpoint(reader, &endpoint, attendance)))
     }
 
@@ -56,7 +56,7 @@ impl Inner {
         posted: &Posted<'_>,
     ) -> Result<(), Refusal> {
         let id = query.and_then(named_session).ok_or(Refusal::NoSessionNamed)?;
-        let session = self.sessions.get(id, &from.principal, &from.server, Carriage::OneStream);
+        let session = self.sessions.get(id, &from.principal, &from.endpoint, Carriage::OneStream);
         let session = session.ok_or(Refusal::UnknownSession)?;
         if posted.is_batch {
             return Err(Refusal::Batch("over HTTP+SSE"));

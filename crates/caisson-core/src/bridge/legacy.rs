@@ -22,7 +22,7 @@ use super::{
     stream::{Beginning, Reader},
     version::Version,
 };
-use crate::{gate::Principal, model::ServerName};
+use crate::{gate::Principal, model::Endpoint};
 
 /// The header that names a session.
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -44,7 +44,7 @@ impl Inner {
                 self.session(&from)?;
                 return Err(Refusal::Initialized);
             }
-            return self.initialize(from.principal, from.server, posted).await;
+            return self.initialize(from.principal, from.endpoint, posted).await;
         }
         let session = self.session(&from)?;
         let version = session.version().ok_or(Refusal::UnknownSession)?;
@@ -60,21 +60,21 @@ impl Inner {
     pub(super) async fn open(
         self: &Arc<Self>,
         principal: Principal,
-        server: ServerName,
+        endpoint: Endpoint,
         carriage: Carriage,
         hello: &[u8],
     ) -> Result<Arc<Session>, Refusal> {
         if self.draining.is_cancelled() {
             return Err(Refusal::Draining);
         }
-        let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
+        let permit = self.gate.open(&principal, &endpoint).map_err(Refusal::Denied)?;
         let place = self.sessions.take_place(&principal)?;
-        let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
-        let opened =
-            self.servers.open(permit, hello).await.map_err(|error| cannot_start(error.to_string()))?;
+        let cannot_start = |why: String| Refusal::CannotStart { endpoint: endpoint.clone(), why };
+        let opened = self.servers.open(permit, &principal, hello).await;
+        let opened = opened.map_err(|error| cannot_start(error.to_string()))?;
         let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
         let sessions = Arc::clone(&self.sessions);
-        Ok(session::open(id, principal, server, carriage, opened, move |session| {
+        Ok(session::open(id, principal, endpoint, carriage, opened, move |session| {
             sessions.remove(session.id());
             drop(place);
         }))
@@ -84,11 +84,11 @@ impl Inner {
     async fn initialize(
         self: &Arc<Self>,
         principal: Principal,
-        server: ServerName,
+        endpoint: Endpoint,
         posted: &Posted<'_>,
     ) -> Result<Response<Answer>, Refusal> {
         let hello = posted.messages.first().map_or(&[][..], |message| message.raw);
-        let session = self.open(principal, server.clone(), Carriage::ManyStreams, hello).await?;
+        let session = self.open(principal, endpoint.clone(), Carriage::ManyStreams, hello).await?;
         let mut opening = Opening { session: &session, opened: false };
         let Some(mut asked) = session.begin(posted)? else { return Err(Refusal::NoSession) };
         self.send(&session, posted).await?;
@@ -99,7 +99,7 @@ impl Inner {
         };
         // Without an answer of the server's the session has ended, and the answer says why.
         if let Some(why) = session.ended() {
-            return Err(Refusal::CannotStart { server, why: why.to_owned() });
+            return Err(Refusal::CannotStart { endpoint, why: why.to_owned() });
         }
         let answer = answers.into_iter().next().unwrap_or_default();
         let Some(version) = chosen_version(&answer) else { return Ok(json(answer)) };
@@ -149,7 +149,7 @@ impl Inner {
     pub(super) async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
         for message in &posted.messages {
             let permit =
-                self.gate.admit(session.principal(), session.server(), &message.envelope, message.kind);
+                self.gate.admit(session.principal(), session.endpoint(), &message.envelope, message.kind);
             let sent = match permit {
                 Ok(permit) => session.send(permit, message).await,
                 Err(denial) => Err(Refusal::Denied(denial)),
@@ -193,7 +193,7 @@ impl Inner {
     fn session(&self, from: &Admitted) -> Result<Arc<Session>, Refusal> {
         let id = guard::single(&from.headers, &SESSION_ID).map_err(|()| Refusal::UnknownSession)?;
         let id = id.ok_or(Refusal::NoSession)?;
-        let session = self.sessions.get(id, &from.principal, &from.server, Carriage::ManyStreams);
+        let session = self.sessions.get(id, &from.principal, &from.endpoint, Carriage::ManyStreams);
         session.ok_or(Refusal::UnknownSession)
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     gate::{Denial, Gate, Principal},
-    model::{Envelope, EnvelopeKind, RequestId, ServerName, error_response},
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId, error_response},
     sandbox::{Session, SessionError, SessionReceiver, SessionSender},
 };
 
@@ -25,7 +25,7 @@ const UNKNOWN_METHOD: i32 = -32601;
 pub struct LocalClient {
     gate: Gate,
     principal: Principal,
-    server: ServerName,
+    endpoint: Endpoint,
     sender: SessionSender,
     receiver: SessionReceiver,
     /// So long the server may be silent while it is to answer.
@@ -92,13 +92,13 @@ impl LocalClient {
     pub async fn open(
         gate: Gate,
         principal: Principal,
-        server: ServerName,
+        endpoint: Endpoint,
         session: Session,
         limit: Duration,
     ) -> Result<Self, LocalError> {
         let (sender, receiver) = session.split();
         let about = Box::<RawValue>::default();
-        let mut client = Self { gate, principal, server, sender, receiver, limit, last_id: 0, about };
+        let mut client = Self { gate, principal, endpoint, sender, receiver, limit, last_id: 0, about };
         let us = json!({"name": "caisson", "title": "Caisson", "version": env!("CARGO_PKG_VERSION")});
         let params = json!({"protocolVersion": VERSION, "capabilities": {}, "clientInfo": us});
         client.about = client.request("initialize", &params).await?;
@@ -221,7 +221,7 @@ impl LocalClient {
     async fn send(&self, method: &'static str, message: &[u8]) -> Result<(), LocalError> {
         let own = |error: &dyn fmt::Display| LocalError::Protocol { method, why: error.to_string() };
         let (envelope, kind) = Envelope::read(message).map_err(|error| own(&error))?;
-        let permit = self.gate.admit(&self.principal, &self.server, &envelope, kind)?;
+        let permit = self.gate.admit(&self.principal, &self.endpoint, &envelope, kind)?;
         let sent = timeout_at(Instant::now() + self.limit, self.sender.send(permit, message)).await;
         Ok(sent.map_err(|_| self.silent(method))??)
     }
@@ -264,7 +264,7 @@ mod tests {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
         let gate = Gate::new(tokens, Arc::new(SystemTime::now));
         let principal = gate.local(LocalCaller::Control);
-        let server: ServerName = "fake".parse().unwrap();
+        let server: Endpoint = "fake".parse().unwrap();
         let (session, mut from_client, to_client) = Session::for_test(server.clone());
         tokio::spawn(async move {
             while let Some(message) = from_client.recv().await {

@@ -61,7 +61,7 @@ impl Inner {
         request: Bytes,
         message: &Message<'_>,
     ) -> Result<Response<Answer>, Refusal> {
-        let Admitted { principal, server, headers } = from;
+        let Admitted { principal, endpoint, headers } = from;
         let envelope = &message.envelope;
         let params = ladder::check(&headers, envelope)?;
         let method = envelope.method.as_deref().unwrap_or_default();
@@ -70,19 +70,20 @@ impl Inner {
             return Err(Refusal::NoMethod("initialize"));
         }
         // Before a tool's schema is looked at: who may not call it does not learn what it looks like.
-        let permit = self.gate.admit(&principal, &server, envelope, message.kind).map_err(Refusal::Denied)?;
+        let permit =
+            self.gate.admit(&principal, &endpoint, envelope, message.kind).map_err(Refusal::Denied)?;
         if let ("tools/call", Params { name: Some(tool), arguments, .. }) = (method, &params)
-            && let Some(schema) = self.servers.input_schema(&server, tool)
+            && let Some(schema) = self.servers.input_schema(&endpoint, tool)
         {
             params::check(&schema, *arguments, &headers)?;
         }
         let listens = method == LISTEN;
-        let mut place = self.exchanges.take_place(principal, permit.caller().clone(), listens)?;
+        let mut place = self.exchanges.take_place(principal.clone(), permit.caller().clone(), listens)?;
         let asked = tokio::select! {
-            asked = self.servers.ask(permit, request) => asked,
+            asked = self.servers.ask(permit, &principal, request) => asked,
             refusal = place.ended() => return Err(refusal),
         };
-        let exchange = asked.map_err(|error| Refusal::CannotStart { server, why: error.to_string() })?;
+        let exchange = asked.map_err(|error| Refusal::CannotStart { endpoint, why: error.to_string() })?;
         Ok(respond::respond(Answering::new(exchange, place, envelope.id.clone(), listens)).await)
     }
 }

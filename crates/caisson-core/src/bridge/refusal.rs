@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{answer::Answer, negotiate::JSON, version::STATELESS};
 use crate::{
     gate::Denial,
-    model::{RequestId, ServerName, error_response_with},
+    model::{Endpoint, GroupName, RequestId, ServerName, error_response_with},
 };
 
 /// A request the bridge answers with an error, in place of the server. The text says what is wrong and what
@@ -19,7 +19,7 @@ pub(super) enum Refusal {
     Host,
     #[error("a web page of another origin may not use this address")]
     Origin,
-    #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp")]
+    #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp, a group's is /g/NAME/mcp")]
     Path,
     #[error("this endpoint takes {0} alone")]
     Method(&'static str),
@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     Denied(Denial),
     #[error("no server named {0} is installed; `caisson list` shows those that are")]
     NoServer(ServerName),
+    #[error("there is no group named {0}; `caisson group list` shows those there are")]
+    NoGroup(GroupName),
     #[error("the message is larger than {most} bytes")]
     TooLarge { most: usize },
     #[error("the body did not arrive in time")]
@@ -82,8 +84,8 @@ pub(super) enum Refusal {
     TooManyStreams(usize),
     #[error("the event named by Last-Event-ID belongs to no stream of this session that is still kept")]
     UnknownEvent,
-    #[error("the server {server} cannot be started: {why}")]
-    CannotStart { server: ServerName, why: String },
+    #[error("{endpoint} cannot be started: {why}")]
+    CannotStart { endpoint: Endpoint, why: String },
     #[error(
         "the server did not answer initialize within {0} seconds; `caisson logs` shows what it said instead"
     )]
@@ -126,8 +128,6 @@ mod code {
     pub(super) const NO_SESSION: i32 = -32001;
     /// SDKs report so a request that was not answered in time.
     pub(super) const SILENT: i32 = -32001;
-    /// Caisson does not allow it.
-    pub(super) const DENIED: i32 = -32010;
 }
 
 impl Refusal {
@@ -135,7 +135,7 @@ impl Refusal {
         match self {
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Origin => StatusCode::FORBIDDEN,
-            Self::Path | Self::NoServer(_) | Self::UnknownSession | Self::NoMethod(_) => {
+            Self::Path | Self::NoServer(_) | Self::NoGroup(_) | Self::UnknownSession | Self::NoMethod(_) => {
                 StatusCode::NOT_FOUND
             }
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -186,7 +186,7 @@ impl Refusal {
             Self::Header { .. } => code::HEADER,
             Self::Unsupported(_) => code::VERSION,
             Self::UnknownSession => code::NO_SESSION,
-            Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => code::DENIED,
+            Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => Denial::CODE,
             Self::CannotStart { .. }
             | Self::NoAnswer(_)
             | Self::Ended(_)
@@ -205,6 +205,7 @@ impl Refusal {
             | Self::Method(_)
             | Self::Response
             | Self::NoServer(_)
+            | Self::NoGroup(_)
             | Self::TooLarge { .. }
             | Self::ContentType
             | Self::AcceptBoth

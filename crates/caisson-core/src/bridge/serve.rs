@@ -42,9 +42,9 @@ impl Listener {
         self.port
     }
 
-    /// The address of a server's endpoint.
-    pub fn url(&self, server: &crate::model::ServerName) -> String {
-        format!("http://127.0.0.1:{}/s/{server}/mcp", self.port)
+    /// The address of an endpoint.
+    pub fn url(&self, endpoint: &crate::model::Endpoint) -> String {
+        format!("http://127.0.0.1:{}{}/mcp", self.port, endpoint.path())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A session: one client, one server, and a process of that server's own. What the server says is put on
+//! A session: one client and one endpoint; a server has a process of its own for it. What the server says is put on
 //! the stream it belongs on; what the client says is sent on as the bytes it came in.
 
 mod pump;
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     gate::{Permit, Principal},
-    model::{RequestId, ServerName},
+    model::{Endpoint, RequestId},
     sandbox::{self, SessionSender},
 };
 use routes::{Begun, Routes};
@@ -67,7 +67,7 @@ pub(super) enum Carriage {
 pub(super) struct Session {
     id: SessionId,
     principal: Principal,
-    server: ServerName,
+    endpoint: Endpoint,
     carriage: Carriage,
     /// Taken away when the session ends, which closes the server's input, however long clients hold on.
     sender: RwLock<Option<Arc<SessionSender>>>,
@@ -83,14 +83,14 @@ impl Session {
     fn new(
         id: SessionId,
         principal: Principal,
-        server: ServerName,
+        endpoint: Endpoint,
         carriage: Carriage,
         sender: SessionSender,
     ) -> Self {
         Self {
             id,
             principal,
-            server,
+            endpoint,
             carriage,
             sender: RwLock::new(Some(Arc::new(sender))),
             routes: Mutex::new(Routes::new(carriage)),
@@ -111,8 +111,8 @@ impl Session {
         &self.principal
     }
 
-    pub(super) fn server(&self) -> &ServerName {
-        &self.server
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     pub(super) fn carriage(&self) -> Carriage {
@@ -280,17 +280,17 @@ impl Drop for Asked {
     }
 }
 
-/// Opens a session with a server and listens to it. `ended` is called when it has ended.
+/// Opens a session and listens to it. `ended` is called when it has ended.
 pub(super) fn open(
     id: SessionId,
     principal: Principal,
-    server: ServerName,
+    endpoint: Endpoint,
     carriage: Carriage,
     opened: sandbox::Session,
     ended: impl FnOnce(&Session) + Send + 'static,
 ) -> Arc<Session> {
     let (sender, receiver) = opened.split();
-    let session = Arc::new(Session::new(id, principal, server, carriage, sender));
+    let session = Arc::new(Session::new(id, principal, endpoint, carriage, sender));
     pump::start(Arc::clone(&session), receiver, ended);
     session
 }

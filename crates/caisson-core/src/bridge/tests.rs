@@ -323,7 +323,7 @@ async fn a_session_is_its_clients_own() {
     assert_eq!(refusal(thief.send(Method::DELETE, "").await).await.0, 404);
     assert_eq!(refusal(client.clone().to("/s/other/mcp").send(Method::GET, "").await).await.0, 404);
     let mut limited = setup.client();
-    issue(Scope::servers(["other".parse().unwrap()])).expose().clone_into(&mut limited.token);
+    issue(Scope::only(["other".parse().unwrap()])).expose().clone_into(&mut limited.token);
     assert_eq!(refusal(limited.post(&initialize(NEWEST)).await).await.0, 403);
     assert_eq!(refusal(limited.clone().to("/s/none/mcp").post(&initialize(NEWEST)).await).await.0, 403);
     assert_eq!(limited.to("/s/other/mcp").post(&initialize(NEWEST)).await.status(), 200);
@@ -333,7 +333,7 @@ async fn a_session_is_its_clients_own() {
 async fn a_tool_outside_the_scope_is_an_error_and_not_called() {
     let setup = Setup::new().await;
     let only = |tool: &str| crate::gate::ToolScope::Only([tool.to_owned()].into());
-    let scope = Scope::Servers([("fake".parse().unwrap(), only("echo"))].into());
+    let scope = Scope::Only([("fake".parse().unwrap(), only("echo"))].into());
     let (_, text) = setup.gate.tokens().issue("limited", scope, None, SystemTime::now()).unwrap();
     let client = Client::new(setup.port, text.expose()).initialized(NEWEST).await;
     assert_eq!(client.call(1, "echo", json!({})).await[0]["result"], json!({}));

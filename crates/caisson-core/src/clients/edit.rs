@@ -8,7 +8,7 @@ use jsonc_parser::{
 };
 use serde_json::Value;
 
-use crate::model::ServerName;
+use crate::model::Endpoint;
 
 /// An entry as it is written: keys in the order people expect.
 pub(super) type Entry = Vec<(String, CstInputValue)>;
@@ -55,14 +55,14 @@ pub(super) fn entries(text: &str, key: &str) -> Result<BTreeMap<String, Value>, 
 }
 
 /// `text` with these entries under `key`. In one that is there already, only what differs is changed.
-pub(super) fn put(text: &str, key: &str, wanted: &[(ServerName, Entry)]) -> Result<String, Fault> {
+pub(super) fn put(text: &str, key: &str, wanted: &[(Endpoint, Entry)]) -> Result<String, Fault> {
     let root = parse(text)?;
     find(&root, key)?;
     let object = root.object_value_or_create().ok_or_else(not_an_object)?;
     let servers = object.object_value_or_create(key).ok_or_else(|| Fault::NotAnObject(quoted(key)))?;
     for (server, entry) in wanted {
-        match servers.get(server.as_str()) {
-            None => drop(servers.append(server.as_str(), CstInputValue::Object(entry.clone()))),
+        match servers.get(server.name()) {
+            None => drop(servers.append(server.name(), CstInputValue::Object(entry.clone()))),
             Some(property) => match property.object_value() {
                 Some(found) => update(&found, entry),
                 None => property.set_value(CstInputValue::Object(entry.clone())),
@@ -73,11 +73,11 @@ pub(super) fn put(text: &str, key: &str, wanted: &[(ServerName, Entry)]) -> Resu
 }
 
 /// `text` without these entries under `key`.
-pub(super) fn take(text: &str, key: &str, gone: &BTreeSet<ServerName>) -> Result<String, Fault> {
+pub(super) fn take(text: &str, key: &str, gone: &BTreeSet<Endpoint>) -> Result<String, Fault> {
     let root = parse(text)?;
     if let Some(servers) = find(&root, key)? {
         for server in gone {
-            if let Some(property) = servers.get(server.as_str()) {
+            if let Some(property) = servers.get(server.name()) {
                 property.remove();
             }
         }

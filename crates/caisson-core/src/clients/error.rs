@@ -1,7 +1,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::{Client, Fault};
-use crate::{model::ServerName, registry::StateError};
+use crate::{model::Endpoint, registry::StateError};
 
 /// Why a client's file was not changed. It is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum ClientError {
         /// Its file.
         path: PathBuf,
         /// The name.
-        server: ServerName,
+        server: Endpoint,
     },
     /// The file is not what such a file must be.
     #[error("{client}'s file {} was not changed: {fault}", path.display())]

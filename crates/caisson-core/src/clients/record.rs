@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, params};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    model::ServerName,
+    model::Endpoint,
     registry::{State, StateError},
 };
 
@@ -21,19 +21,19 @@ pub(super) struct Record {
     /// Whether that copy has no entry of ours.
     pub(super) clean: bool,
     /// The servers Caisson connected.
-    pub(super) servers: BTreeSet<ServerName>,
+    pub(super) servers: BTreeSet<Endpoint>,
     /// Whether it begins with this change.
     new: bool,
 }
 
 impl Record {
     /// Of a file others have changed, or none was known of: what it was counts as the original.
-    pub(super) fn begin(new: Option<&[u8]>, clean: bool, servers: BTreeSet<ServerName>) -> Self {
+    pub(super) fn begin(new: Option<&[u8]>, clean: bool, servers: BTreeSet<Endpoint>) -> Self {
         Self { written: new.map(hash), original: None, clean, servers, new: true }
     }
 
     /// Of a file that was as Caisson had left it. The original stays, but may no longer be clean.
-    pub(super) fn then(&self, new: Option<&[u8]>, clean: bool, servers: BTreeSet<ServerName>) -> Self {
+    pub(super) fn then(&self, new: Option<&[u8]>, clean: bool, servers: BTreeSet<Endpoint>) -> Self {
         let original = self.original.clone();
         Self { written: new.map(hash), original, clean: self.clean && clean, servers, new: false }
     }
@@ -97,8 +97,10 @@ impl Record {
                 )?;
             }
             for server in &self.servers {
-                change
-                    .execute("INSERT INTO client_entries VALUES (?1, ?2)", params![file, server.as_str()])?;
+                change.execute(
+                    "INSERT INTO client_entries VALUES (?1, ?2)",
+                    params![file, server.to_string()],
+                )?;
             }
             change.commit()
         })

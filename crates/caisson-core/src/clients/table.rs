@@ -16,7 +16,7 @@ use super::{
     ClientError, Link, UnknownClient,
     edit::{self, Entry},
 };
-use crate::model::ServerName;
+use crate::model::Endpoint;
 
 /// A program that uses MCP servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -281,7 +281,7 @@ impl Row {
     }
 
     /// The entry for `server`.
-    pub(super) fn entry(&self, server: &ServerName, link: &Link) -> Result<Entry, ClientError> {
+    pub(super) fn entry(&self, server: &Endpoint, link: &Link) -> Result<Entry, ClientError> {
         let pair = |key: &str, value: &str| (key.to_owned(), CstInputValue::from(value));
         let text = |path: &Path| {
             let not_unicode = || ClientError::NotUnicode { client: self.client, path: path.to_owned() };
@@ -294,7 +294,7 @@ impl Row {
                     entry.push(pair("type", "stdio"));
                 }
                 entry.push(pair("command", &text(program)?));
-                entry.push(("args".into(), vec!["stdio", server.as_str()].into()));
+                entry.push(("args".into(), vec!["stdio".to_owned(), server.to_string()].into()));
                 if let Some(home) = home {
                     entry.push(("env".into(), vec![pair("CAISSON_HOME", &text(home)?)].into()));
                 }
@@ -305,7 +305,7 @@ impl Row {
                     entry.push(pair("type", kind));
                 }
                 let bridge = bridge.trim_end_matches('/');
-                entry.push(pair(shape.field, &format!("{bridge}/s/{server}/mcp")));
+                entry.push(pair(shape.field, &format!("{bridge}{}/mcp", server.path())));
                 let token = String::from_utf8_lossy(token.expose());
                 let bearer = Zeroizing::new(format!("Bearer {token}"));
                 entry.push(("headers".into(), vec![pair("Authorization", &bearer)].into()));
@@ -332,12 +332,12 @@ impl ClientPlaces {
 const URL_FIELDS: [&str; 3] = ["url", "serverUrl", "httpUrl"];
 
 /// Whether an entry leads to this server of some Caisson's on this machine.
-pub(super) fn leads_to_caisson(entry: &Value, server: &ServerName) -> bool {
+pub(super) fn leads_to_caisson(entry: &Value, server: &Endpoint) -> bool {
     let url = URL_FIELDS.iter().find_map(|field| entry.get(field)?.as_str());
     let by_url = url.is_some_and(|url| {
-        url.starts_with("http://127.0.0.1:") && url.ends_with(&format!("/s/{server}/mcp"))
+        url.starts_with("http://127.0.0.1:") && url.ends_with(&format!("{}/mcp", server.path()))
     });
-    by_url || args(entry).is_some_and(|args| args == ["stdio", server.as_str()])
+    by_url || args(entry).is_some_and(|args| args == ["stdio", &server.to_string()])
 }
 
 /// Whether an entry leads to the very same place as ours would.

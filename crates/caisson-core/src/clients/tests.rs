@@ -45,14 +45,14 @@ impl Desk {
         self.clients.disconnect(Client::Cursor, &names(servers))
     }
 
-    fn servers(&self) -> Vec<ServerName> {
+    fn servers(&self) -> Vec<Endpoint> {
         let status = self.clients.status(Client::Cursor);
         assert_eq!(status.problem, None);
         status.servers
     }
 }
 
-fn names(names: &[&str]) -> Vec<ServerName> {
+fn names(names: &[&str]) -> Vec<Endpoint> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
@@ -129,7 +129,7 @@ fn a_foreign_entry_is_never_touched() {
     let desk = Desk::new();
     desk.save(MINE);
     let error = desk.connect(&["time", "web"]).unwrap_err();
-    assert!(matches!(&error, ClientError::Taken { server, .. } if server.as_str() == "web"), "{error}");
+    assert!(matches!(&error, ClientError::Taken { server, .. } if server.name() == "web"), "{error}");
     assert!(error.to_string().contains("another name"), "{error}");
     assert_eq!(desk.text(), MINE);
     desk.disconnect(&["web"]).unwrap();

@@ -7,6 +7,7 @@
 mod client;
 mod daemon;
 mod error;
+mod group;
 mod install;
 mod secret;
 mod server;
@@ -18,6 +19,7 @@ pub use daemon::{
     Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
 };
 pub use error::{ApiError, ErrorCode};
+pub use group::{GroupList, GroupView, ListGroups, RemoveGroup, SetGroup};
 pub use install::{AcceptInstall, DiscardInstall, InstallOptions, PrepareInstall, Prepared, Ticket};
 pub use secret::{ListSecrets, RemoveSecret, SecretList, SetSecret};
 pub use server::{
@@ -81,6 +83,9 @@ methods! {
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,
     "install.discard": DiscardInstall => Done,
+    "group.list": ListGroups => GroupList,
+    "group.set": SetGroup => GroupView,
+    "group.remove": RemoveGroup => Done,
     "client.list": ListClients => ClientList,
     "client.connect": ConnectClient => ClientChange,
     "client.disconnect": DisconnectClient => ClientChange,

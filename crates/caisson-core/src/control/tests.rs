@@ -68,7 +68,7 @@ impl Service for Few {
     }
 
     async fn open_session(&self, params: OpenSession) -> Result<Echo, ApiError> {
-        match params.server.as_str() {
+        match params.server.name() {
             "echo" => Ok(Echo),
             _ => Err(ApiError::new(ErrorCode::NotFound, "no such server")),
         }

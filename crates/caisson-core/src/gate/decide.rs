@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::{Denial, Permit, Permitted, Principal, ToolScope, Who, tokens::Token};
-use crate::model::{Envelope, EnvelopeKind, ServerName, passes_for};
+use crate::model::{Endpoint, Envelope, EnvelopeKind, Group, GroupName, Groups, ServerName, passes_for};
 
 /// Whether a known token is good at this time.
 pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> {
@@ -22,18 +22,47 @@ pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> 
 }
 
 /// Whether a session may be opened.
-pub(super) fn open(principal: &Principal, server: &ServerName) -> Result<Permit, Denial> {
-    tools(principal, server).map(|_| Permit::new(server.clone(), Permitted::Session, principal.caller()))
+pub(super) fn open(principal: &Principal, endpoint: &Endpoint, groups: &Groups) -> Result<Permit, Denial> {
+    use_at_all(principal, endpoint, groups)?;
+    Ok(Permit::new(endpoint.clone(), Permitted::Session, principal.caller()))
 }
 
-/// Whether one message may pass to the server.
+/// Whether something of an endpoint may be used.
+pub(super) fn use_at_all(principal: &Principal, endpoint: &Endpoint, groups: &Groups) -> Result<(), Denial> {
+    match endpoint {
+        Endpoint::Server(server) => tools(principal, server, groups).map(drop),
+        Endpoint::Group(group) => some_of(principal, group, groups),
+    }
+}
+
+/// Whether a group, or a server of it, may be used.
+fn some_of(principal: &Principal, group: &GroupName, groups: &Groups) -> Result<(), Denial> {
+    let named = match principal.who() {
+        Who::Local(_) => true,
+        Who::Client(client) => client.scope.names(&group.clone().into()),
+    };
+    let mut servers = groups.get(group).into_iter().flat_map(Group::servers);
+    if named || servers.any(|server| tools(principal, server, groups).is_ok()) {
+        Ok(())
+    } else {
+        Err(Denial::Group { group: group.clone() })
+    }
+}
+
+/// Whether one message may pass. What a group makes of it for its servers is decided for each of them.
 pub(super) fn admit(
     principal: &Principal,
-    server: &ServerName,
+    endpoint: &Endpoint,
+    groups: &Groups,
     envelope: &Envelope<'_>,
     kind: EnvelopeKind,
 ) -> Result<Permit, Denial> {
-    let tools = tools(principal, server)?;
+    let permit = || Permit::new(endpoint.clone(), Permitted::Message, principal.caller());
+    let server = match endpoint {
+        Endpoint::Group(group) => return some_of(principal, group, groups).map(|()| permit()),
+        Endpoint::Server(server) => server,
+    };
+    let tools = tools(principal, server, groups)?;
     // A call without an id is no request, and a careless server runs it all the same.
     let calls = matches!(kind, EnvelopeKind::Request | EnvelopeKind::Notification)
         && envelope.method.as_deref() == Some("tools/call");
@@ -43,15 +72,19 @@ pub(super) fn admit(
             return Err(Denial::Tool { server: server.clone(), tool: tool.into_owned() });
         }
     }
-    Ok(Permit::new(server.clone(), Permitted::Message, principal.caller()))
+    Ok(permit())
 }
 
 /// Which tools of a server may be called; a denial when it may not be used at all.
-pub(super) fn tools<'a>(principal: &'a Principal, server: &ServerName) -> Result<&'a ToolScope, Denial> {
+fn tools<'a>(
+    principal: &'a Principal,
+    server: &ServerName,
+    groups: &Groups,
+) -> Result<&'a ToolScope, Denial> {
     match principal.who() {
         Who::Local(_) => Ok(&ToolScope::All),
         Who::Client(client) => {
-            client.scope.of(server).ok_or_else(|| Denial::Server { server: server.clone() })
+            client.scope.of(server, groups).ok_or_else(|| Denial::Server { server: server.clone() })
         }
     }
 }
@@ -114,7 +147,7 @@ mod tests {
 
     fn one_tool() -> Principal {
         let tools = ToolScope::Only(BTreeSet::from(["echo".to_owned()]));
-        Principal::client(token(Scope::Servers(BTreeMap::from([(name("a"), tools)]))))
+        Principal::client(token(Scope::Only(BTreeMap::from([(name("a").into(), tools)]))))
     }
 
     #[test]
@@ -132,21 +165,64 @@ mod tests {
 
     #[test]
     fn a_session_is_for_the_servers_in_scope() {
-        let some = Principal::client(token(Scope::servers([name("a")])));
-        assert_eq!(open(&some, &name("a")).map(|permit| permit.what()), Ok(Permitted::Session));
-        assert_eq!(open(&some, &name("b")).map(drop), Err(Denial::Server { server: name("b") }));
+        let open = |principal: &Principal, server: &str| {
+            super::open(principal, &name(server).into(), &Groups::new())
+        };
+        let some = Principal::client(token(Scope::only([name("a").into()])));
+        assert_eq!(open(&some, "a").map(|permit| permit.what()), Ok(Permitted::Session));
+        assert_eq!(open(&some, "b").map(drop), Err(Denial::Server { server: name("b") }));
         for all in [Principal::client(token(Scope::All)), Principal::local(LocalCaller::Shim)] {
-            assert_eq!(open(&all, &name("b")).map(|permit| permit.server().clone()), Ok(name("b")));
+            assert_eq!(open(&all, "b").map(|permit| permit.server().cloned()), Ok(Some(name("b"))));
         }
-        let none = Principal::client(token(Scope::servers([])));
-        assert!(open(&none, &name("a")).is_err());
+        let none = Principal::client(token(Scope::only([])));
+        assert!(open(&none, "a").is_err());
+    }
+
+    #[test]
+    fn a_group_opens_its_servers_and_no_others() {
+        let group = |servers: &[&str]| {
+            Group::new(servers.iter().map(|server| name(server)).collect(), false).unwrap()
+        };
+        let groups = Groups::from([
+            ("work".parse().unwrap(), group(&["a", "b"])),
+            ("home".parse().unwrap(), group(&["c"])),
+        ]);
+        let endpoint = |text: &str| text.parse::<Endpoint>().unwrap();
+        let can = |scope: &[&str], what: &str| {
+            let scope = Scope::only(scope.iter().map(|text| endpoint(text)));
+            use_at_all(&Principal::client(token(scope)), &endpoint(what), &groups)
+        };
+        for (scope, what, may) in [
+            (&["group/work"][..], "group/work", true),
+            (&["group/work"], "a", true),
+            (&["group/work"], "c", false),
+            (&["group/work"], "group/home", false),
+            // Of a group it sees what it may use by itself.
+            (&["a"], "group/work", true),
+            (&["a"], "b", false),
+            (&["a"], "group/home", false),
+            // A group that is gone opens nothing but itself, which nobody finds.
+            (&["group/gone"], "group/gone", true),
+            (&["group/gone"], "a", false),
+            (&["a"], "group/gone", false),
+        ] {
+            assert_eq!(can(scope, what).is_ok(), may, "{scope:?} {what}");
+        }
+        let denied = Denial::Group { group: "home".parse().unwrap() };
+        assert_eq!(can(&["a"], "group/home"), Err(denied));
+
+        // A group gives every tool of its servers, whatever else the token says of one of them.
+        let only = ToolScope::Only(BTreeSet::from(["echo".to_owned()]));
+        let scope = Scope::Only([(endpoint("a"), only), (endpoint("group/work"), ToolScope::All)].into());
+        assert_eq!(scope.of(&name("a"), &groups), Some(&ToolScope::All));
     }
 
     #[test]
     fn a_call_is_for_the_tools_in_scope() {
         let admitted = |principal: &Principal, message: &str| {
             let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
-            admit(principal, &name("a"), &envelope, kind).map(|permit| permit.what())
+            let permit = admit(principal, &name("a").into(), &Groups::new(), &envelope, kind);
+            permit.map(|permit| permit.what())
         };
         let call =
             |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);

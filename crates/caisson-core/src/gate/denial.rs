@@ -1,4 +1,4 @@
-use crate::model::ServerName;
+use crate::model::{GroupName, ServerName};
 
 /// Why something may not be done. The text is for the one who asked; it names no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum Denial {
         /// The server.
         server: ServerName,
     },
+    /// The token is for no server of this group.
+    #[error("this token is not for the group {group}; connect the client to it with `caisson connect`")]
+    Group {
+        /// The group.
+        group: GroupName,
+    },
     /// The token is for this server, and not for this tool.
     #[error("this token does not allow the tool \"{}\" of the server {server}", .tool.escape_debug())]
     Tool {
@@ -32,12 +38,15 @@ pub enum Denial {
 }
 
 impl Denial {
+    /// The code of the JSON-RPC error that tells of it: one of those left to implementations.
+    pub const CODE: i32 = -32010;
+
     /// Whether it is about who asks, so that another token is the remedy (RFC 6750: `invalid_token`), and
     /// not about what was asked for.
     pub fn is_about_the_token(&self) -> bool {
         match self {
             Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken => true,
-            Self::Server { .. } | Self::Tool { .. } | Self::NamelessCall => false,
+            Self::Server { .. } | Self::Group { .. } | Self::Tool { .. } | Self::NamelessCall => false,
         }
     }
 }

@@ -1,13 +1,13 @@
 use super::CallerId;
-use crate::model::ServerName;
+use crate::model::{Endpoint, ServerName};
 
-/// The gate's word that one thing may be done with one server. `sandbox` does nothing without one.
+/// The gate's word that one thing may be done with one endpoint. `sandbox` does nothing without one.
 ///
 /// It is used up by what it permits: it cannot be copied, and only the gate can make it.
 #[derive(Debug)]
 #[must_use = "a permit that is not handed to the sandbox permits nothing"]
 pub struct Permit {
-    server: ServerName,
+    endpoint: Endpoint,
     what: Permitted,
     caller: CallerId,
 }
@@ -22,13 +22,18 @@ pub enum Permitted {
 }
 
 impl Permit {
-    pub(super) fn new(server: ServerName, what: Permitted, caller: CallerId) -> Self {
-        Self { server, what, caller }
+    pub(super) fn new(endpoint: Endpoint, what: Permitted, caller: CallerId) -> Self {
+        Self { endpoint, what, caller }
     }
 
-    /// The server it is for.
-    pub fn server(&self) -> &ServerName {
-        &self.server
+    /// What it is for.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The server it is for, when it is for one.
+    pub fn server(&self) -> Option<&ServerName> {
+        self.endpoint.server()
     }
 
     /// What it permits.
@@ -45,5 +50,5 @@ impl Permit {
 /// A permit that no gate has decided on.
 #[cfg(test)]
 pub(crate) fn permit_for_test(server: ServerName, what: Permitted) -> Permit {
-    Permit::new(server, what, CallerId::for_test("test"))
+    Permit::new(server.into(), what, CallerId::for_test("test"))
 }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::ServerName;
+use crate::model::{Endpoint, Groups, ServerName};
 
 /// What a token may be used for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -11,8 +11,8 @@ use crate::model::ServerName;
 pub enum Scope {
     /// Every server, also those installed later.
     All,
-    /// These servers.
-    Servers(BTreeMap<ServerName, ToolScope>),
+    /// These servers, and the servers of these groups.
+    Only(BTreeMap<Endpoint, ToolScope>),
 }
 
 /// What of one server a token may be used for.
@@ -26,17 +26,29 @@ pub enum ToolScope {
 }
 
 impl Scope {
-    /// Every tool of these servers.
-    pub fn servers(names: impl IntoIterator<Item = ServerName>) -> Self {
-        Self::Servers(names.into_iter().map(|name| (name, ToolScope::All)).collect())
+    /// Every tool of these.
+    pub fn only(endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        Self::Only(endpoints.into_iter().map(|endpoint| (endpoint, ToolScope::All)).collect())
     }
 
-    /// What of `server` is in it; none when the server is outside.
-    pub fn of(&self, server: &ServerName) -> Option<&ToolScope> {
+    /// Whether it names this endpoint, or every one.
+    pub fn names(&self, endpoint: &Endpoint) -> bool {
         match self {
-            Self::All => Some(&ToolScope::All),
-            Self::Servers(servers) => servers.get(server),
+            Self::All => true,
+            Self::Only(endpoints) => endpoints.contains_key(endpoint),
         }
+    }
+
+    /// What of `server` is in it, with `groups` as they are at the moment; none when the server is outside.
+    pub fn of(&self, server: &ServerName, groups: &Groups) -> Option<&ToolScope> {
+        let Self::Only(endpoints) = self else { return Some(&ToolScope::All) };
+        let holds = |endpoint: &Endpoint| match endpoint {
+            Endpoint::Server(name) => name == server,
+            Endpoint::Group(name) => groups.get(name).is_some_and(|group| group.servers().contains(server)),
+        };
+        // Of several, the one that allows most.
+        let scopes = endpoints.iter().filter(|(endpoint, _)| holds(endpoint)).map(|(_, tools)| tools);
+        scopes.reduce(|one, other| if *one == ToolScope::All { one } else { other })
     }
 }
 

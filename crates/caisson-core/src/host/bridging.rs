@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Duration};
 use super::Host;
 use crate::{
     bridge::{Bridge, BridgeSettings},
-    model::ServerName,
+    model::Endpoint,
 };
 
 /// A port that was taken is tried again after so long.
@@ -44,7 +44,7 @@ pub(super) async fn serve(host: Host) {
         requests_per_second: parts.settings.requests_per_second,
         ..BridgeSettings::default()
     };
-    let bridge = Bridge::new(parts.gate.clone(), parts.sandbox.clone(), settings);
+    let bridge = Bridge::new(parts.gate.clone(), parts.installed.clone(), settings);
     bridge.serve(listener, shutdown).await;
 }
 
@@ -57,13 +57,13 @@ impl Host {
         *self.0.bridge.write().unwrap_or_else(PoisonError::into_inner) = listening;
     }
 
-    /// A server's address for clients; stable, whether or not the bridge listens at the moment.
-    pub(super) fn url(&self, server: &ServerName) -> String {
-        format!("http://127.0.0.1:{}/s/{server}/mcp", self.0.settings.port)
+    /// An endpoint's address for clients; stable, whether or not the bridge listens at the moment.
+    pub(super) fn url(&self, endpoint: &Endpoint) -> String {
+        format!("http://127.0.0.1:{}{}/mcp", self.0.settings.port, endpoint.path())
     }
 
     /// Its address for clients that speak HTTP+SSE alone.
-    pub(super) fn sse_url(&self, server: &ServerName) -> String {
-        format!("http://127.0.0.1:{}/s/{server}/sse", self.0.settings.port)
+    pub(super) fn sse_url(&self, endpoint: &Endpoint) -> String {
+        format!("http://127.0.0.1:{}{}/sse", self.0.settings.port, endpoint.path())
     }
 }

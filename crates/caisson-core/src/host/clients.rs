@@ -1,6 +1,6 @@
 //! Connects clients: writes servers into their configuration, each client with a token of its own.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::time::SystemTime;
 
 use super::Host;
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     control::api::{
         ApiError, ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ErrorCode,
     },
-    gate::{Scope, ToolScope, tokens::TokenId},
-    model::ServerName,
+    gate::{Scope, tokens::TokenId},
+    model::Endpoint,
 };
 
 impl Host {
@@ -23,14 +23,14 @@ impl Host {
         let client = known(&connect.client)?;
         let mut servers = connect.servers;
         if servers.is_empty() {
-            servers = self.0.registry.list().into_iter().map(|listed| listed.name).collect();
+            servers = self.0.registry.list().into_iter().map(|listed| listed.name.into()).collect();
         }
         if servers.is_empty() {
             return Err(ApiError::new(ErrorCode::NotFound, "no server is installed")
                 .fix("install one first, for example: caisson install example"));
         }
         for server in &servers {
-            self.listed(server)?;
+            self.known(server)?;
         }
         let host = self.clone();
         let change = blocking(move || {
@@ -54,8 +54,8 @@ impl Host {
         Ok(told(client, change))
     }
 
-    /// Takes a server out of every client that has it.
-    pub(super) async fn disconnect_everywhere(&self, server: &ServerName) -> Vec<Result<String, ApiError>> {
+    /// Takes a server or group out of every client that has it.
+    pub(super) async fn disconnect_everywhere(&self, server: &Endpoint) -> Vec<Result<String, ApiError>> {
         let host = self.clone();
         let server = server.clone();
         let changes = blocking(move || {
@@ -71,7 +71,7 @@ impl Host {
     }
 
     /// Blocks. The client's token ends when none of its servers is left; else it is narrowed.
-    fn disconnect(&self, client: Client, servers: &[ServerName]) -> Result<Change, ApiError> {
+    fn disconnect(&self, client: Client, servers: &[Endpoint]) -> Result<Change, ApiError> {
         let change = self.0.clients.disconnect(client, servers)?;
         let left = self.0.clients.status(client).servers;
         if left.is_empty() {
@@ -87,7 +87,7 @@ impl Host {
     fn with_token(
         &self,
         client: Client,
-        servers: &[ServerName],
+        servers: &[Endpoint],
         work: impl FnOnce(&Link) -> Result<Change, ClientError>,
     ) -> Result<Change, ApiError> {
         if !client.reads_urls() {
@@ -95,9 +95,8 @@ impl Host {
             return Ok(work(&Link::Shim { program: self.0.program.clone(), home })?);
         }
         let tokens = self.0.gate.tokens();
-        let scope: BTreeMap<ServerName, ToolScope> =
-            servers.iter().map(|server| (server.clone(), ToolScope::All)).collect();
-        let (token, text) = tokens.issue(client.title(), Scope::Servers(scope), None, SystemTime::now())?;
+        let scope = Scope::only(servers.iter().cloned());
+        let (token, text) = tokens.issue(client.title(), scope, None, SystemTime::now())?;
         let bridge = format!("http://127.0.0.1:{}", self.0.settings.port);
         match work(&Link::Url { bridge, token: text.expose().to_owned().into() }) {
             Ok(change) => {
@@ -136,7 +135,7 @@ fn known(text: &str) -> Result<Client, ApiError> {
 
 fn view(status: ClientStatus) -> ClientView {
     let dropped = (!status.dropped.is_empty()).then(|| {
-        let names: Vec<&str> = status.dropped.iter().map(ServerName::as_str).collect();
+        let names: Vec<&str> = status.dropped.iter().map(Endpoint::name).collect();
         let names = names.join(", ");
         format!("{} has dropped {names} from its file; connect it again", status.client.title())
     });

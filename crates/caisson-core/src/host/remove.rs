@@ -21,10 +21,10 @@ impl Host {
         if self.0.sandbox.has(name) {
             account.note("container", self.0.sandbox.stop(name).await);
         }
-        for change in self.disconnect_everywhere(name).await {
+        for change in self.disconnect_everywhere(&name.clone().into()).await {
             account.note_change(change);
         }
-        match self.revoke_tokens_of(name) {
+        match self.revoke_tokens_of(&name.clone().into()) {
             Ok(0) => {}
             Ok(tokens) => account.done(format!("{tokens} token(s)")),
             Err(error) => account.problem("tokens", &error),

@@ -14,10 +14,10 @@ use crate::{
         Call, CallError, Reply, Service,
         api::{
             AcceptInstall, ApiError, CallTool, ConnectClient, DiscardInstall, DisconnectClient, Doctor, Done,
-            ErrorCode, GetPlan, GetStatus, IssueToken, ListClients, ListSecrets, ListServers, ListTokens,
-            ListTools, NoticeBody, OpenSession, Pause, PrepareInstall, ReadLogs, RemoveSecret, RemoveServer,
-            Request, RestartServer, RevokeToken, SetSecret, ShowServer, Shutdown, StartServer, StopServer,
-            SubscribeEvents, Ticket,
+            ErrorCode, GetPlan, GetStatus, IssueToken, ListClients, ListGroups, ListSecrets, ListServers,
+            ListTokens, ListTools, NoticeBody, OpenSession, Pause, PrepareInstall, ReadLogs, RemoveGroup,
+            RemoveSecret, RemoveServer, Request, RestartServer, RevokeToken, SetGroup, SetSecret, ShowServer,
+            Shutdown, StartServer, StopServer, SubscribeEvents, Ticket,
         },
     },
     model::{Event, ProgressSink, ServerName},
@@ -40,6 +40,7 @@ impl Service for Host {
             ListServers::METHOD => answer(&call, |_: ListServers| Ok(host.list())),
             ShowServer::METHOD => answer(&call, |show: ShowServer| host.show(&show.server)),
             ListSecrets::METHOD => answer(&call, |list: ListSecrets| host.list_secrets(&list.server)),
+            ListGroups::METHOD => answer(&call, |_: ListGroups| Ok(host.list_groups())),
             ListTokens::METHOD => answer(&call, |_: ListTokens| Ok(host.list_tokens())),
             RevokeToken::METHOD => answer(&call, |revoke: RevokeToken| done(host.revoke_token(&revoke.id))),
             IssueToken::METHOD => answer(&call, |issue| host.issue_token(issue)),
@@ -74,6 +75,10 @@ impl Service for Host {
             ConnectClient::METHOD => through(&call, async move |it| host.connect_client(it).await).await,
             DisconnectClient::METHOD => {
                 through(&call, async move |it| host.disconnect_client(it).await).await
+            }
+            SetGroup::METHOD => through(&call, async move |it| host.set_group(it).await).await,
+            RemoveGroup::METHOD => {
+                through(&call, async move |it: RemoveGroup| host.remove_group(it.name).await).await
             }
             SetSecret::METHOD => through(&call, async move |it| done(host.set_secret(it).await)).await,
             RemoveSecret::METHOD => {

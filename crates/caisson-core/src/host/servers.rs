@@ -99,7 +99,7 @@ impl Host {
             source: listed.server.map(|server| server.source.to_string()),
             state: self.0.sandbox.state(&listed.name).unwrap_or(ServerState::Stopped),
             broken: listed.broken.map(|broken| broken.to_string()),
-            url: self.url(&listed.name),
+            url: self.url(&listed.name.clone().into()),
             name: listed.name,
         }
     }

@@ -9,10 +9,10 @@ use tokio::{
 
 use super::Host;
 use crate::{
+    bridge::{Installed, Servers as _},
     control::{self, LineError, LineReader, api::ApiError},
     gate::{Gate, LocalCaller, Permit, Principal},
-    model::{Envelope, EnvelopeKind, RequestId, ServerName},
-    sandbox::Sandbox,
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId},
 };
 
 /// So many answers of Caisson's own wait to be written.
@@ -22,18 +22,18 @@ const ANSWERS: usize = 64;
 pub struct Passthrough {
     gate: Gate,
     principal: Principal,
-    server: ServerName,
-    sandbox: Sandbox,
+    endpoint: Endpoint,
+    installed: Installed,
     permit: Permit,
 }
 
 impl Host {
-    pub(super) async fn pass_through(&self, server: &ServerName) -> Result<Passthrough, ApiError> {
-        self.in_force(server)?;
+    pub(super) async fn pass_through(&self, endpoint: &Endpoint) -> Result<Passthrough, ApiError> {
+        self.start_timeout(endpoint)?;
         let principal = self.0.gate.local(LocalCaller::Shim);
-        let permit = self.0.gate.open(&principal, server)?;
-        let (gate, sandbox) = (self.0.gate.clone(), self.0.sandbox.clone());
-        Ok(Passthrough { gate, principal, server: server.clone(), sandbox, permit })
+        let permit = self.0.gate.open(&principal, endpoint)?;
+        let (gate, installed) = (self.0.gate.clone(), self.0.installed.clone());
+        Ok(Passthrough { gate, principal, endpoint: endpoint.clone(), installed, permit })
     }
 }
 
@@ -51,12 +51,12 @@ impl control::Session for Passthrough {
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { gate, principal, server, sandbox, permit } = self;
+        let Self { gate, principal, endpoint, installed, permit } = self;
         let mut first = match from_client.next().await {
             Ok(Some(line)) => Some(line.to_vec()),
             Ok(None) | Err(_) => return,
         };
-        let opened = sandbox.open_session(permit, first.as_deref().unwrap_or_default()).await;
+        let opened = installed.open(permit, &principal, first.as_deref().unwrap_or_default()).await;
         let (sender, mut receiver) = match opened {
             Ok(session) => session.split(),
             Err(error) => {
@@ -90,7 +90,7 @@ impl control::Session for Passthrough {
                     Err(error) => Some(answer(None, -32600, &error.to_string())),
                     Ok((envelope, kind)) => {
                         let asked = envelope.id.clone().filter(|_| kind == EnvelopeKind::Request);
-                        match gate.admit(&principal, &server, &envelope, kind) {
+                        match gate.admit(&principal, &endpoint, &envelope, kind) {
                             Err(denial) => asked.map(|id| answer(Some(&id), -32000, &denial.to_string())),
                             Ok(permit) => {
                                 if let Some(id) = asked

@@ -7,10 +7,10 @@ use serde_json::{Value, value::RawValue};
 
 use super::Host;
 use crate::{
-    bridge::LocalClient,
+    bridge::{LocalClient, Servers as _},
     control::api::{ApiError, CallReply, CallTool, ErrorCode, Tool, ToolList},
     gate::LocalCaller,
-    model::ServerName,
+    model::Endpoint,
 };
 
 /// So long a tool may work without a word. One that reports progress may take as long as it likes, and the
@@ -18,8 +18,8 @@ use crate::{
 const LONGEST_CALL: Duration = Duration::from_secs(15 * 60);
 
 impl Host {
-    pub(super) async fn tools(&self, server: &ServerName) -> Result<ToolList, ApiError> {
-        let listed = self.talk(server).await?.tools().await?;
+    pub(super) async fn tools(&self, endpoint: &Endpoint) -> Result<ToolList, ApiError> {
+        let listed = self.talk(endpoint).await?.tools().await?;
         let tools = listed.iter().map(|tool| understood::<Tool>(tool)).collect::<Result<_, _>>()?;
         Ok(ToolList { tools })
     }
@@ -42,12 +42,12 @@ impl Host {
     }
 
     /// Opens a session and gets through its beginning, within the time the server has to start.
-    async fn talk(&self, server: &ServerName) -> Result<LocalClient, ApiError> {
-        let limit = self.in_force(server)?.life.start_timeout();
+    async fn talk(&self, endpoint: &Endpoint) -> Result<LocalClient, ApiError> {
+        let limit = self.start_timeout(endpoint)?;
         let principal = self.0.gate.local(LocalCaller::Control);
-        let permit = self.0.gate.open(&principal, server)?;
-        let session = self.0.sandbox.open_session(permit, LocalClient::HELLO).await?;
-        Ok(LocalClient::open(self.0.gate.clone(), principal, server.clone(), session, limit).await?)
+        let permit = self.0.gate.open(&principal, endpoint)?;
+        let session = self.0.installed.open(permit, &principal, LocalClient::HELLO).await?;
+        Ok(LocalClient::open(self.0.gate.clone(), principal, endpoint.clone(), session, limit).await?)
     }
 }
 

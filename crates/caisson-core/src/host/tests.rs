@@ -83,7 +83,7 @@ async fn a_home_without_an_engine_answers_and_says_what_is_missing() {
     let missing = "missing".parse().unwrap();
     let error = client.call(&StartServer { server: missing }).await.unwrap_err();
     assert_eq!(error.code, ErrorCode::NotFound, "{error}");
-    let open = OpenSession { server: name.clone(), client: "test".into() };
+    let open = OpenSession { server: name.clone().into(), client: "test".into() };
     let mut session = SessionStream::open(&host.0.paths.socket, &open).await.unwrap().unwrap();
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25"}}"#;
     session.writer.write_all(format!("{hello}\n").as_bytes()).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_home_without_an_engine_answers_and_says_what_is_missing() {
     let refusal: serde_json::Value = serde_json::from_str(&refusal).unwrap();
     assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&1.into(), &(-32000).into()), "{refusal}");
 
-    let servers = TokenServers::Only(vec![name.clone()]);
+    let servers = TokenServers::Only(vec![name.clone().into()]);
     let issue = IssueToken { subject: "test".into(), servers, tools: None, ttl: Some(60) };
     let issued = client.call(&issue).await.unwrap();
     assert!(issued.url.unwrap().ends_with("/s/one/mcp"));

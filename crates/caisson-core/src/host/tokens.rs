@@ -12,7 +12,7 @@ use crate::{
         Scope, ToolScope,
         tokens::{Token, TokenId},
     },
-    model::ServerName,
+    model::Endpoint,
 };
 
 /// The longest name of a token's user.
@@ -28,11 +28,11 @@ impl Host {
             return Err(ApiError::new(ErrorCode::Invalid, "a token that lives 0 seconds is of no use"));
         }
         let scope = self.scope(&servers, tools)?;
-        let named: &[ServerName] = match &servers {
+        let named: &[Endpoint] = match &servers {
             TokenServers::All => &[],
             TokenServers::Only(servers) => servers,
         };
-        let urls: Vec<String> = named.iter().map(|server| self.url(server)).collect();
+        let urls: Vec<String> = named.iter().map(|endpoint| self.url(endpoint)).collect();
         let ttl = ttl.map(Duration::from_secs);
         let (token, text) = self.0.gate.tokens().issue(&subject, scope, ttl, SystemTime::now())?;
         Ok(IssuedToken {
@@ -40,7 +40,7 @@ impl Host {
             token: text.expose().to_owned(),
             url: urls.first().cloned(),
             urls,
-            sse_url: named.first().map(|server| self.sse_url(server)),
+            sse_url: named.first().map(|endpoint| self.sse_url(endpoint)),
             expires_at: token.expires.map(seconds),
         })
     }
@@ -61,14 +61,14 @@ impl Host {
             .fix("`caisson token list` shows those that hold"))
     }
 
-    /// Takes back the tokens that open a removed server and nothing else: a later server of that name is
+    /// Takes back the tokens that open a removed server or group and nothing else: a later one of that name is
     /// another one.
-    pub(super) fn revoke_tokens_of(&self, server: &ServerName) -> Result<usize, ApiError> {
+    pub(super) fn revoke_tokens_of(&self, endpoint: &Endpoint) -> Result<usize, ApiError> {
         let mut revoked = 0;
         for token in self.0.gate.tokens().list() {
             let only = match &*token.scope {
                 Scope::All => false,
-                Scope::Servers(servers) => servers.len() == 1 && servers.contains_key(server),
+                Scope::Only(endpoints) => endpoints.len() == 1 && endpoints.contains_key(endpoint),
             };
             if only && !token.revoked && self.0.gate.tokens().revoke(&token.id)? {
                 revoked += 1;
@@ -90,18 +90,22 @@ impl Host {
             return Err(ApiError::new(ErrorCode::Invalid, "the token would open no server"));
         }
         for name in names {
-            self.listed(name)?;
+            self.known(name)?;
+        }
+        if tools.is_some() && names.iter().any(|name| name.server().is_none()) {
+            return Err(ApiError::new(ErrorCode::Invalid, "tools belong to servers, not to groups")
+                .fix("name the servers whose tools these are"));
         }
         let tools: Option<BTreeSet<String>> = tools.map(|tools| tools.into_iter().collect());
-        let scope = |_: &ServerName| tools.clone().map_or(ToolScope::All, ToolScope::Only);
-        Ok(Scope::Servers(names.iter().map(|name| (name.clone(), scope(name))).collect()))
+        let scope = |_: &Endpoint| tools.clone().map_or(ToolScope::All, ToolScope::Only);
+        Ok(Scope::Only(names.iter().map(|name| (name.clone(), scope(name))).collect()))
     }
 }
 
 fn view(token: &Token) -> TokenView {
     let (servers, tools) = match &*token.scope {
         Scope::All => (TokenServers::All, None),
-        Scope::Servers(servers) => {
+        Scope::Only(servers) => {
             let tools: BTreeSet<String> = servers
                 .values()
                 .filter_map(|tools| match tools {

@@ -32,6 +32,11 @@ pub enum Event {
         /// What is wrong, with line and column.
         reason: String,
     },
+    /// The groups have changed, or their file is broken and what was in force stays.
+    Groups {
+        /// What is wrong with the file, with line and column.
+        broken: Option<String>,
+    },
     /// An install went a step further.
     Install {
         /// The server being installed.

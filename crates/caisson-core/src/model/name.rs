@@ -14,6 +14,12 @@ const LONGEST: usize = 64;
 #[ts(type = "string")]
 pub struct ServerName(String);
 
+/// What a group of servers is called: in its table in `groups.toml` and its URL path. Written as a server's name is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(type = "string")]
+pub struct GroupName(String);
+
 /// What a secret is called: also the environment variable or the file it may become.
 ///
 /// ASCII letters, digits and `_`; does not begin with a digit; at most 64 characters.
@@ -53,25 +59,45 @@ impl SecretName {
     }
 }
 
+impl GroupName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for ServerName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let fault = |why| Err(NameError { what: "server", text: text.to_owned(), why });
-        let mut bytes = text.bytes();
-        match bytes.next() {
-            None => return fault("it is empty"),
-            Some(b'a'..=b'z' | b'0'..=b'9') => {}
-            Some(_) => return fault("it must begin with a lower-case letter or a digit"),
-        }
-        if !bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')) {
-            return fault("only lower-case letters, digits, '-', '_' and '.' may stand in it");
-        }
-        if text.len() > LONGEST {
-            return fault("it is longer than 64 characters");
-        }
-        Ok(Self(text.to_owned()))
+        path_segment("server", text).map(Self)
     }
+}
+
+impl FromStr for GroupName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        path_segment("group", text).map(Self)
+    }
+}
+
+/// A name that can stand in a path and is never percent-encoded there.
+fn path_segment(what: &'static str, text: &str) -> Result<String, NameError> {
+    let fault = |why| Err(NameError { what, text: text.to_owned(), why });
+    let mut bytes = text.bytes();
+    match bytes.next() {
+        None => return fault("it is empty"),
+        Some(b'a'..=b'z' | b'0'..=b'9') => {}
+        Some(_) => return fault("it must begin with a lower-case letter or a digit"),
+    }
+    if !bytes.all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.')) {
+        return fault("only lower-case letters, digits, '-', '_' and '.' may stand in it");
+    }
+    if text.len() > LONGEST {
+        return fault("it is longer than 64 characters");
+    }
+    Ok(text.to_owned())
 }
 
 impl FromStr for SecretName {
@@ -121,6 +147,7 @@ macro_rules! text_value {
     };
 }
 text_value!(ServerName);
+text_value!(GroupName);
 text_value!(SecretName);
 
 #[cfg(test)]
@@ -135,6 +162,8 @@ mod tests {
         for bad in ["", "A", ".hidden", "-x", "a/b", "../x", "a b", "a\u{1b}[31m", "é", &"a".repeat(65)] {
             assert!(bad.parse::<ServerName>().is_err(), "{bad:?}");
         }
+        let error = "A".parse::<GroupName>().unwrap_err().to_string();
+        assert!(error.starts_with("\"A\" is not a name for a group"), "{error}");
         for bad in ["", "1A", "A-B", "A=B", "A B"] {
             assert!(bad.parse::<SecretName>().is_err(), "{bad:?}");
         }

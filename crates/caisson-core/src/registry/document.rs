@@ -1,9 +1,9 @@
-//! Changes a server's file where the server changed, and nowhere else.
+//! Changes a file where the value it says changed, and nowhere else.
 //!
 //! Three values meet: the text, what it says (`base`), and what it shall say (`target`). Only where the two
 //! values differ is the text touched, so comments, order, spacing and spelled-out defaults survive.
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use toml::Value as Plain;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
@@ -20,7 +20,7 @@ const TEMPLATE: &str = include_str!("template.toml");
 pub(super) enum RewriteError {
     /// The text that is there is broken.
     Broken(Broken),
-    /// The server has a value that no TOML file can hold, such as a path that is no Unicode.
+    /// There is a value that no TOML file can hold, such as a path that is no Unicode.
     Unwritable(String),
 }
 
@@ -35,19 +35,22 @@ pub(super) fn fresh(server: &Server) -> Result<String, RewriteError> {
     rewrite(TEMPLATE, server)
 }
 
-/// `text`, changed so that it says `server`.
-pub(super) fn rewrite(text: &str, server: &Server) -> Result<String, RewriteError> {
-    let said: Server = text::parse(text)?;
-    if said == *server {
+/// `text`, changed so that it says `target`.
+pub(super) fn rewrite<T>(text: &str, target: &T) -> Result<String, RewriteError>
+where
+    T: Serialize + DeserializeOwned + PartialEq,
+{
+    let said: T = text::parse(text)?;
+    if said == *target {
         return Ok(text.to_owned());
     }
     let mut document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
         Broken::new(text, error.span().map_or(0, |span| span.start), error.message())
     })?;
-    merge(document.as_table_mut(), &plain(&said)?, &plain(server)?, Place::Root)?;
+    merge(document.as_table_mut(), &plain(&said)?, &plain(target)?, Place::Root)?;
     let rewritten = document.to_string();
-    match text::parse::<Server>(&rewritten) {
-        Ok(says) if says == *server => Ok(rewritten),
+    match text::parse::<T>(&rewritten) {
+        Ok(says) if says == *target => Ok(rewritten),
         Ok(_) | Err(_) => Err(unwritable("the file would not say what it should")),
     }
 }
@@ -56,8 +59,8 @@ fn unwritable(why: impl ToString) -> RewriteError {
     RewriteError::Unwritable(why.to_string())
 }
 
-fn plain(server: &Server) -> Result<PlainTable, RewriteError> {
-    PlainTable::try_from(server).map_err(unwritable)
+fn plain(value: &impl Serialize) -> Result<PlainTable, RewriteError> {
+    PlainTable::try_from(value).map_err(unwritable)
 }
 
 /// Where a table stands: at the root new tables get a `[header]`, deeper ones are written inline.

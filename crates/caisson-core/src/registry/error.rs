@@ -38,11 +38,11 @@ pub enum RegistryError {
         /// What is wrong, and where.
         broken: Broken,
     },
-    /// A server has a value no file can hold.
-    #[error("the server {name} cannot be written as a file: {why}")]
+    /// There is a value no file can hold.
+    #[error("{name} cannot be written: {why}")]
     Unwritable {
-        /// The server.
-        name: ServerName,
+        /// The file.
+        name: String,
         /// Why.
         why: String,
     },

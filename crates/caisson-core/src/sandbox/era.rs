@@ -13,6 +13,8 @@ mod pair;
 mod probe;
 mod upgrade;
 
+pub(crate) use conversation::{LISTS, Pages};
+
 use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
 
 use bytes::Bytes;
@@ -28,7 +30,7 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{Server, ServerName, ServerState},
+    model::{Endpoint, Server, ServerName, ServerState},
     pins::{Eras, Pin, Pins, Profile},
 };
 
@@ -88,19 +90,19 @@ impl Front {
         let server = self.opener.server().clone();
         let Some(profile) = Profile::of(hello) else {
             if conversation::stands_alone(hello) {
-                return Ok(duplex::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+                return Ok(duplex::session(server.into(), caller, Arc::clone(self) as Arc<dyn Stateless>));
             }
             // A client of HTTP+SSE has said nothing yet; whatever else it is, it is the server's to answer.
             let is_modern_only = self.known().eras.is_some_and(|eras| !eras.legacy);
             if hello.is_empty() && is_modern_only {
-                return Ok(downgrade::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+                return Ok(downgrade::session(server.into(), caller, Arc::clone(self) as Arc<dyn Stateless>));
             }
             return self.opener.open().await;
         };
         let eras = self.eras().await?;
         let pin = self.known().pin;
         if !eras.legacy {
-            return Ok(downgrade::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+            return Ok(downgrade::session(server.into(), caller, Arc::clone(self) as Arc<dyn Stateless>));
         }
         let is_pinned = || pin.result(&profile, "initialize").is_some();
         if self.runs() && is_pinned() {
@@ -167,6 +169,22 @@ impl Front {
     // No panic happens while the lock is held.
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session for a client of either era that begins with `hello`, with what `below` answers for. Must be called within
+/// a Tokio runtime.
+pub(crate) fn session_over(
+    endpoint: Endpoint,
+    caller: CallerId,
+    hello: &[u8],
+    below: Arc<dyn Stateless>,
+) -> Session {
+    // One that says nothing at first is of HTTP+SSE.
+    if conversation::stands_alone(hello) && Profile::of(hello).is_none() {
+        duplex::session(endpoint, caller, below)
+    } else {
+        downgrade::session(endpoint, caller, below)
     }
 }
 

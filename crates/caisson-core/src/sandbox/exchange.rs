@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
 use crate::{gate::CallerId, model::ServerName};
@@ -20,17 +20,39 @@ pub struct Exchange {
 impl Exchange {
     /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
     /// triggered, that nobody waits any more.
-    pub(super) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
+    pub(crate) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
         Self { messages, _cancels: cancels }
+    }
+
+    /// An exchange that is over with this message.
+    pub(crate) fn answered(message: impl Into<Bytes>) -> Self {
+        let (sink, messages) = mpsc::channel(1);
+        // It is empty, so there is room.
+        drop(sink.try_send(Ok(message.into())));
+        Self::new(messages, CancellationToken::new().drop_guard())
+    }
+
+    /// The same exchange, with each message as `change` makes it. Must be called within a Tokio runtime.
+    pub(crate) fn through(mut self, mut change: impl FnMut(Bytes) -> Bytes + Send + 'static) -> Self {
+        let (sink, messages) = mpsc::channel(1);
+        let given_up = CancellationToken::new();
+        let changed = Self::new(messages, given_up.clone().drop_guard());
+        tokio::spawn(given_up.run_until_cancelled_owned(async move {
+            while let Some(message) = self.next().await {
+                if sink.send(message.map(&mut change)).await.is_err() {
+                    return;
+                }
+            }
+        }));
+        changed
     }
 
     /// An exchange without a server: what is put into the second is received, and the third is cancelled when
     /// nobody waits any more.
     #[cfg(test)]
-    pub(crate) fn for_test()
-    -> (Self, mpsc::Sender<Result<Bytes, SessionError>>, tokio_util::sync::CancellationToken) {
+    pub(crate) fn for_test() -> (Self, mpsc::Sender<Result<Bytes, SessionError>>, CancellationToken) {
         let (sender, messages) = mpsc::channel(4);
-        let cancelled = tokio_util::sync::CancellationToken::new();
+        let cancelled = CancellationToken::new();
         (Self::new(messages, cancelled.clone().drop_guard()), sender, cancelled)
     }
 
@@ -53,7 +75,7 @@ impl Exchange {
 
 /// What answers requests that stand alone: a server of the protocol without sessions, or one that is made to
 /// look like it. Every request has its `_meta` with protocol version and client capabilities.
-pub(super) trait Stateless: Send + Sync + 'static {
+pub(crate) trait Stateless: Send + Sync + 'static {
     /// Asks `request`, a JSON-RPC request, on behalf of `caller`. What belongs to one caller is never seen by
     /// another.
     ///

@@ -105,7 +105,7 @@ pub(super) async fn session(
 }
 
 fn carried(server: ServerName, endpoint: Endpoint<impl Dial>, lease: Arc<Lease>) -> Session {
-    let (session, ends, incoming) = Session::carried(server, Some(lease.clone()));
+    let (session, ends, incoming) = Session::carried(server.into(), Some(lease.clone()));
     let carrier = Arc::new(Carrier::new(endpoint, incoming, lease));
     tokio::spawn(carrier.carry(ends.outgoing));
     session

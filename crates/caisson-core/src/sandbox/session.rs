@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{SessionError, lease::Lease, stdio::StdioReader};
 use crate::{
     gate::{Permit, Permitted},
-    model::ServerName,
+    model::{Endpoint, ServerName},
 };
 
 /// The largest message either way, in bytes.
@@ -32,7 +32,7 @@ pub struct Session {
 /// The way to the server. When dropped, the server is told that nothing more comes.
 #[derive(Debug)]
 pub struct SessionSender {
-    server: ServerName,
+    endpoint: Endpoint,
     messages: mpsc::Sender<Bytes>,
     closed: Arc<AtomicBool>,
     _lease: Option<Arc<Lease>>,
@@ -69,7 +69,7 @@ impl Session {
         lease: Arc<Lease>,
         reader: impl FnOnce(Arc<AtomicBool>) -> StdioReader,
     ) -> (Self, SessionEnds) {
-        let (sender, ends) = SessionSender::new(server, Some(lease.clone()));
+        let (sender, ends) = SessionSender::new(server.into(), Some(lease.clone()));
         let source = Source::Stdio(Box::new(reader(ends.closed.clone())));
         (Self { sender, receiver: SessionReceiver { source, _lease: Some(lease) } }, ends)
     }
@@ -78,10 +78,10 @@ impl Session {
     /// ends; what is put into the last is received. An error put there should be the last. Without a lease, the
     /// session does not keep a container running.
     pub(super) fn carried(
-        server: ServerName,
+        endpoint: Endpoint,
         lease: Option<Arc<Lease>>,
     ) -> (Self, SessionEnds, mpsc::Sender<Result<Bytes, SessionError>>) {
-        let (sender, ends) = SessionSender::new(server, lease.clone());
+        let (sender, ends) = SessionSender::new(endpoint, lease.clone());
         let (incoming, messages) = mpsc::channel(WAITING);
         let receiver = SessionReceiver { source: Source::Messages(messages), _lease: lease };
         (Self { sender, receiver }, ends, incoming)
@@ -90,9 +90,9 @@ impl Session {
     /// A session without a server: what is sent comes out of the second, what is put into the third is received.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) fn for_test(
-        server: ServerName,
+        endpoint: Endpoint,
     ) -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<Result<Bytes, SessionError>>) {
-        let (session, ends, incoming) = Self::carried(server, None);
+        let (session, ends, incoming) = Self::carried(endpoint, None);
         (session, ends.outgoing, incoming)
     }
 
@@ -103,21 +103,21 @@ impl Session {
 }
 
 impl SessionSender {
-    fn new(server: ServerName, lease: Option<Arc<Lease>>) -> (Self, SessionEnds) {
+    fn new(endpoint: Endpoint, lease: Option<Arc<Lease>>) -> (Self, SessionEnds) {
         let (messages, outgoing) = mpsc::channel(WAITING);
         let closed = Arc::new(AtomicBool::new(false));
         let ends = SessionEnds { outgoing, closed: closed.clone() };
-        (Self { server, messages, closed, _lease: lease }, ends)
+        (Self { endpoint, messages, closed, _lease: lease }, ends)
     }
 
     /// Sends one JSON-RPC message. Line ends between its tokens become blanks. Waits while the server does not
     /// read. May be cancelled: the message is then sent whole or not at all.
     ///
     /// # Errors
-    /// When the permit is not for a message to this server, the message is larger than [`MOST_MESSAGE`], or
+    /// When the permit is not for a message to this endpoint, the message is larger than [`MOST_MESSAGE`], or
     /// the session has ended; then the receiver says why.
     pub async fn send(&self, permit: Permit, message: &[u8]) -> Result<(), SessionError> {
-        if permit.server() != &self.server || permit.what() != Permitted::Message {
+        if permit.endpoint() != &self.endpoint || permit.what() != Permitted::Message {
             return Err(SessionError::WrongPermit);
         }
         self.pass(message).await

@@ -50,9 +50,9 @@ result: JsonValue, };
  */
 export type CallTool = {
 /**
- * The server.
+ * The server or group.
  */
-server: ServerName,
+server: Endpoint,
 /**
  * The tool.
  */
@@ -119,9 +119,9 @@ file: string,
  */
 backup: string | null,
 /**
- * The servers whose entries were written or taken out.
+ * The servers and groups whose entries were written or taken out.
  */
-servers: Array<ServerName>, };
+servers: Array<Endpoint>, };
 
 /**
  * The answer to [`ListClients`].
@@ -153,16 +153,16 @@ found: boolean,
  */
 file: string,
 /**
- * Servers connected to it by Caisson.
+ * Servers and groups connected to it by Caisson.
  */
-servers: Array<ServerName>,
+servers: Array<Endpoint>,
 /**
  * What is wrong with its file.
  */
 problem: string | null, };
 
 /**
- * Writes servers into a client's configuration.
+ * Writes servers and groups into a client's configuration.
  */
 export type ConnectClient = {
 /**
@@ -170,9 +170,9 @@ export type ConnectClient = {
  */
 client: string,
 /**
- * Which servers; none means all that are installed.
+ * Which servers and groups; none means all servers that are installed.
  */
-servers?: Array<ServerName>, };
+servers?: Array<Endpoint>, };
 
 /**
  * The answer to [`GetStatus`].
@@ -250,7 +250,7 @@ export type DiscardInstall = {
 ticket: Ticket, };
 
 /**
- * Takes servers out of a client's configuration.
+ * Takes servers and groups out of a client's configuration.
  */
 export type DisconnectClient = {
 /**
@@ -258,9 +258,9 @@ export type DisconnectClient = {
  */
 client: string,
 /**
- * Which servers; none means all that Caisson connected.
+ * Which servers and groups; none means all that Caisson connected.
  */
-servers?: Array<ServerName>, };
+servers?: Array<Endpoint>, };
 
 /**
  * Looks for everything Caisson needs, and for what is wrong with it.
@@ -289,6 +289,11 @@ export type EndSubscription = {
  * That request's id.
  */
 request: number, };
+
+/**
+ * What a client connects to. Written `NAME` for a server and `group/NAME` for a group.
+ */
+export type Endpoint = string;
 
 /**
  * A container engine.
@@ -339,7 +344,11 @@ server: ServerName,
 /**
  * What is wrong, with line and column.
  */
-reason: string, } | { "event": "install",
+reason: string, } | { "event": "groups",
+/**
+ * What is wrong with the file, with line and column.
+ */
+broken: string | null, } | { "event": "install",
 /**
  * The server being installed.
  */
@@ -399,6 +408,59 @@ server: ServerName, };
  * How the process that owns the state is doing.
  */
 export type GetStatus = Record<symbol, never>;
+
+/**
+ * Several servers shown to a client as one. What they call their tools and prompts is shown with the server's name
+ * before it, `time__now`, so that no name stands for two things.
+ */
+export type Group = {
+/**
+ * Its servers.
+ */
+servers: Array<ServerName>,
+/**
+ * Whether clients are shown two tools, one to find tools and one to call them, in place of all there are.
+ */
+search?: boolean, };
+
+/**
+ * The answer to [`ListGroups`].
+ */
+export type GroupList = {
+/**
+ * The groups.
+ */
+groups: Array<GroupView>,
+/**
+ * What is wrong with their file, with line and column; the last good version stays in force.
+ */
+broken: string | null, };
+
+/**
+ * What a group of servers is called: in its table in `groups.toml` and its URL path. Written as a server's name is.
+ */
+export type GroupName = string;
+
+/**
+ * A group at a glance.
+ */
+export type GroupView = {
+/**
+ * Its name.
+ */
+name: GroupName,
+/**
+ * What it is made of.
+ */
+group: Group,
+/**
+ * Its servers that are not installed, and that clients do without.
+ */
+missing: Array<ServerName>,
+/**
+ * Its address for clients that speak Streamable HTTP.
+ */
+url: string, };
 
 /**
  * A host and TCP port a server may reach, written `host` or `host:port`.
@@ -490,7 +552,7 @@ id: string,
  */
 token: string,
 /**
- * The address it opens: of its server, or of the first where it names several.
+ * The address it opens: of its server or group, or of the first where it names several.
  */
 url: string | null,
 /**
@@ -564,6 +626,11 @@ scratch: MemorySize, };
 export type ListClients = Record<symbol, never>;
 
 /**
+ * All groups, in the order of their names.
+ */
+export type ListGroups = Record<symbol, never>;
+
+/**
  * The names of a server's secrets. No method answers a value.
  */
 export type ListSecrets = {
@@ -583,13 +650,13 @@ export type ListServers = Record<symbol, never>;
 export type ListTokens = Record<symbol, never>;
 
 /**
- * The tools a server offers. Starts it when needed.
+ * The tools a server or group offers. Starts servers when needed.
  */
 export type ListTools = {
 /**
- * The server.
+ * The server or group.
  */
-server: ServerName, };
+server: Endpoint, };
 
 /**
  * A line a server wrote to standard error. The text is the server's word: show it escaped.
@@ -638,9 +705,9 @@ request: number, } & ({ "notice": "progress", "data": Progress } | { "notice": "
  */
 export type OpenSession = {
 /**
- * The server.
+ * The server or group.
  */
-server: ServerName,
+server: Endpoint,
 /**
  * Who asks, for people: `stdio`.
  */
@@ -798,6 +865,15 @@ tail?: number,
  * Send later lines too, until [`EndSubscription`].
  */
 follow?: boolean, };
+
+/**
+ * Removes a group. Its servers stay installed; clients connected to it are disconnected.
+ */
+export type RemoveGroup = {
+/**
+ * The group.
+ */
+name: GroupName, };
 
 /**
  * Takes a secret out of the keychain.
@@ -1023,6 +1099,19 @@ broken: string | null,
 url: string, };
 
 /**
+ * Makes a group, or changes the one of this name.
+ */
+export type SetGroup = {
+/**
+ * Its name.
+ */
+name: GroupName,
+/**
+ * What it is to be made of.
+ */
+group: Group, };
+
+/**
  * Puts a secret into the keychain.
  */
 export type SetSecret = {
@@ -1096,9 +1185,9 @@ export type TokenList = {
 tokens: Array<TokenView>, };
 
 /**
- * Which servers a token opens.
+ * Which servers and groups a token opens.
  */
-export type TokenServers = "all" | { "only": Array<ServerName> };
+export type TokenServers = "all" | { "only": Array<Endpoint> };
 
 /**
  * A token, without the token.
@@ -1191,6 +1280,9 @@ export type Methods = {
   "install.prepare": { params: PrepareInstall; reply: Prepared };
   "install.accept": { params: AcceptInstall; reply: ServerView };
   "install.discard": { params: DiscardInstall; reply: Done };
+  "group.list": { params: ListGroups; reply: GroupList };
+  "group.set": { params: SetGroup; reply: GroupView };
+  "group.remove": { params: RemoveGroup; reply: Done };
   "client.list": { params: ListClients; reply: ClientList };
   "client.connect": { params: ConnectClient; reply: ClientChange };
   "client.disconnect": { params: DisconnectClient; reply: ClientChange };

@@ -49,12 +49,12 @@ async fn deliver(session: &Session, message: Bytes) {
     let stream = match Envelope::read(&message) {
         Ok((envelope, kind)) => session.routes().deliver(envelope, kind, message.clone()),
         Err(error) => {
-            tracing::debug!(server = %session.server, %error, "a server sent what is no message");
+            tracing::debug!(endpoint = %session.endpoint, %error, "a server sent what is no message");
             return;
         }
     };
     match stream {
         Some(stream) => stream.has_room().await,
-        None => tracing::debug!(server = %session.server, "a server answered what nobody asked"),
+        None => tracing::debug!(endpoint = %session.endpoint, "a server answered what nobody asked"),
     }
 }

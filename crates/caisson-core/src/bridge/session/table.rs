@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{Carriage, Session, SessionId};
-use crate::{bridge::refusal::Refusal, gate::Principal, model::ServerName};
+use crate::{bridge::refusal::Refusal, gate::Principal, model::Endpoint};
 
 /// A session nobody has used for so long makes room for a new one of the same client.
 const ABANDONED: Duration = Duration::from_secs(30);
@@ -59,16 +59,16 @@ impl Table {
         Ok(Place { table: Arc::clone(self), principal: principal.clone() })
     }
 
-    /// The session `id` of `principal` with `server`, as it is carried. Another's session is no session.
+    /// The session `id` of `principal` with `endpoint`, as it is carried. Another's session is no session.
     pub(in crate::bridge) fn get(
         &self,
         id: &str,
         principal: &Principal,
-        server: &ServerName,
+        endpoint: &Endpoint,
         carriage: Carriage,
     ) -> Option<Arc<Session>> {
         let session = self.shelf().sessions.get(id).cloned()?;
-        let is_theirs = session.principal() == principal && session.server() == server;
+        let is_theirs = session.principal() == principal && session.endpoint() == endpoint;
         (is_theirs && session.carriage() == carriage).then_some(session)
     }
 

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use super::stateless::Stateless;
 use crate::{
     bridge::Servers,
-    gate::Permit,
-    model::ServerName,
+    gate::{Permit, Principal},
+    model::Endpoint,
     sandbox::{Exchange, SandboxError, Session, SessionError},
 };
 
@@ -30,18 +30,23 @@ pub(super) struct Fake {
 }
 
 impl Servers for Fake {
-    fn has(&self, server: &ServerName) -> bool {
-        matches!(server.as_str(), "fake" | "other" | "broken" | "mute")
+    fn has(&self, endpoint: &Endpoint) -> bool {
+        matches!(endpoint.name(), "fake" | "other" | "broken" | "mute")
     }
 
-    fn open<'a>(&'a self, permit: Permit, _: &'a [u8]) -> BoxFuture<'a, Result<Session, SandboxError>> {
+    fn open<'a>(
+        &'a self,
+        permit: Permit,
+        _: &'a Principal,
+        _: &'a [u8],
+    ) -> BoxFuture<'a, Result<Session, SandboxError>> {
         Box::pin(async move {
-            let server = permit.server().clone();
+            let server = permit.server().unwrap().clone();
             if server.as_str() == "broken" {
                 return Err(SandboxError::Ended { server, reason: "no such image".to_owned() });
             }
             let mute = server.as_str() == "mute";
-            let (session, from_client, to_client) = Session::for_test(server);
+            let (session, from_client, to_client) = Session::for_test(server.into());
             self.running.fetch_add(1, Ordering::SeqCst);
             let (running, cancelled) = (Arc::clone(&self.running), Arc::clone(&self.cancelled));
             tokio::spawn(async move {
@@ -56,9 +61,14 @@ impl Servers for Fake {
         })
     }
 
-    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+    fn ask<'a>(
+        &'a self,
+        permit: Permit,
+        _: &'a Principal,
+        request: Bytes,
+    ) -> BoxFuture<'a, Result<Exchange, SandboxError>> {
         Box::pin(async move {
-            let server = permit.server().clone();
+            let server = permit.server().unwrap().clone();
             match server.as_str() {
                 "broken" => Err(SandboxError::Ended { server, reason: "no such image".to_owned() }),
                 "mute" => self.stateless.never().await,
@@ -67,7 +77,7 @@ impl Servers for Fake {
         })
     }
 
-    fn input_schema(&self, _: &ServerName, tool: &str) -> Option<Arc<str>> {
+    fn input_schema(&self, _: &Endpoint, tool: &str) -> Option<Arc<str>> {
         let schema = json!({"properties": {"region": {"type": "string", "x-mcp-header": "Region"}}});
         (tool == "regional").then(|| schema.to_string().into())
     }

@@ -165,7 +165,7 @@ async fn a_server_that_dies_says_why_and_ends_the_stream() {
 async fn a_tool_outside_the_scope_is_an_error_on_the_stream() {
     let setup = Setup::new().await;
     let only = crate::gate::ToolScope::Only(["echo".to_owned()].into());
-    let scope = Scope::Servers([("fake".parse().unwrap(), only)].into());
+    let scope = Scope::Only([("fake".parse().unwrap(), only)].into());
     let (_, text) = setup.gate.tokens().issue("limited", scope, None, SystemTime::now()).unwrap();
     let mut old = Old::initialized(Client::new(setup.port, text.expose())).await;
     let denied = old.ask(&call(2, "die", json!({}))).await;

@@ -2,7 +2,7 @@ use insta::assert_snapshot;
 
 use super::*;
 
-fn name(text: &str) -> ServerName {
+fn name(text: &str) -> Endpoint {
     text.parse().unwrap()
 }
 

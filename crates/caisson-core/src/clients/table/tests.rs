@@ -57,7 +57,7 @@ fn on_windows_the_store_folder_counts_when_it_is_there() {
 
 #[test]
 fn how_entries_look() {
-    let server: ServerName = "github".parse().unwrap();
+    let server: Endpoint = "github".parse().unwrap();
     let shim = Link::Shim { program: "/usr/bin/caisson".into(), home: Some("/elsewhere".into()) };
     let url = Link::Url { bridge: "http://127.0.0.1:7332/".into(), token: "csn_abc".into() };
     let mut lines = String::new();
@@ -78,7 +78,7 @@ fn how_entries_look() {
 
 #[test]
 fn what_leads_elsewhere_is_not_ours() {
-    let server: ServerName = "github".parse().unwrap();
+    let server: Endpoint = "github".parse().unwrap();
     for other in [
         r#"{"command": "npx", "args": ["-y", "github-mcp"]}"#,
         r#"{"command": "caisson", "args": ["stdio", "other"]}"#,

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::ServerName;
+use crate::model::Endpoint;
 
 /// All clients Caisson knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -27,32 +27,32 @@ pub struct ClientView {
     pub found: bool,
     /// Its configuration file.
     pub file: PathBuf,
-    /// Servers connected to it by Caisson.
-    pub servers: Vec<ServerName>,
+    /// Servers and groups connected to it by Caisson.
+    pub servers: Vec<Endpoint>,
     /// What is wrong with its file.
     pub problem: Option<String>,
 }
 
-/// Writes servers into a client's configuration.
+/// Writes servers and groups into a client's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ConnectClient {
     /// The client's short name.
     pub client: String,
-    /// Which servers; none means all that are installed.
+    /// Which servers and groups; none means all servers that are installed.
     #[serde(default)]
-    #[ts(as = "Option<Vec<ServerName>>", optional)]
-    pub servers: Vec<ServerName>,
+    #[ts(as = "Option<Vec<Endpoint>>", optional)]
+    pub servers: Vec<Endpoint>,
 }
 
-/// Takes servers out of a client's configuration.
+/// Takes servers and groups out of a client's configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct DisconnectClient {
     /// The client's short name.
     pub client: String,
-    /// Which servers; none means all that Caisson connected.
+    /// Which servers and groups; none means all that Caisson connected.
     #[serde(default)]
-    #[ts(as = "Option<Vec<ServerName>>", optional)]
-    pub servers: Vec<ServerName>,
+    #[ts(as = "Option<Vec<Endpoint>>", optional)]
+    pub servers: Vec<Endpoint>,
 }
 
 /// The answer to [`ConnectClient`] and [`DisconnectClient`].
@@ -64,6 +64,6 @@ pub struct ClientChange {
     pub file: PathBuf,
     /// Where the file as it was before is kept; none when there was no file, or nothing changed.
     pub backup: Option<PathBuf>,
-    /// The servers whose entries were written or taken out.
-    pub servers: Vec<ServerName>,
+    /// The servers and groups whose entries were written or taken out.
+    pub servers: Vec<Endpoint>,
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
-use crate::model::{Digest, Server, ServerName, ServerState};
+use crate::model::{Digest, Endpoint, Server, ServerName, ServerState};
 
 /// All servers, in the order of their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -126,11 +126,11 @@ pub struct RemovedServer {
     pub problems: Vec<String>,
 }
 
-/// The tools a server offers. Starts it when needed.
+/// The tools a server or group offers. Starts servers when needed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ListTools {
-    /// The server.
-    pub server: ServerName,
+    /// The server or group.
+    pub server: Endpoint,
 }
 
 /// The answer to [`ListTools`].
@@ -162,8 +162,8 @@ pub struct Tool {
 /// Calls a tool in a session of its own. Starts the server when needed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 pub struct CallTool {
-    /// The server.
-    pub server: ServerName,
+    /// The server or group.
+    pub server: Endpoint,
     /// The tool.
     pub tool: String,
     /// The arguments: an object, or none.

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::{Event, Progress, ServerName};
+use crate::model::{Endpoint, Event, Progress, ServerName};
 
 /// A server's recent log lines, and with `follow` every later one as [`NoticeBody::Log`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -59,8 +59,8 @@ pub struct Cancel {
 /// message of MCP, until either side closes. Any other request of the connection must have ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct OpenSession {
-    /// The server.
-    pub server: ServerName,
+    /// The server or group.
+    pub server: Endpoint,
     /// Who asks, for people: `stdio`.
     pub client: String,
 }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::ServerName;
+use crate::model::Endpoint;
 
 /// Makes a bearer token for the bridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -20,14 +20,14 @@ pub struct IssueToken {
     pub ttl: Option<u64>,
 }
 
-/// Which servers a token opens.
+/// Which servers and groups a token opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenServers {
     /// Every server, also later ones.
     All,
-    /// These alone.
-    Only(Vec<ServerName>),
+    /// These alone, and the servers of these groups.
+    Only(Vec<Endpoint>),
 }
 
 /// The answer to [`IssueToken`].
@@ -37,7 +37,7 @@ pub struct IssuedToken {
     pub id: String,
     /// The token itself, this one time: only its hash is kept.
     pub token: String,
-    /// The address it opens: of its server, or of the first where it names several.
+    /// The address it opens: of its server or group, or of the first where it names several.
     pub url: Option<String>,
     /// All addresses it opens, where it names its servers.
     pub urls: Vec<String>,

@@ -28,7 +28,7 @@ fn a_token_is_256_random_bits_and_its_text_is_not_kept() {
 #[test]
 fn tokens_outlive_the_process_and_revoked_ones_do_not() {
     let state = State::in_memory().unwrap();
-    let scope = Scope::servers(["time".parse().unwrap()]);
+    let scope = Scope::only(["time".parse().unwrap()]);
     let first = tokens(&state, 0);
     let (kept, text) = first.issue("cursor", scope.clone(), Some(Duration::from_secs(50)), at(1)).unwrap();
     let (revoked, gone) = first.issue("code", Scope::All, None, at(2)).unwrap();

@@ -18,7 +18,7 @@ const MOST_PAGES: usize = 100;
 const UNKNOWN_METHOD: i32 = -32601;
 
 /// The lists of MCP: the method, and what its result calls them.
-pub(super) const LISTS: [(&str, &str); 4] = [
+pub(crate) const LISTS: [(&str, &str); 4] = [
     ("tools/list", "tools"),
     ("prompts/list", "prompts"),
     ("resources/list", "resources"),
@@ -106,7 +106,7 @@ impl Conversation {
 }
 
 /// The pages of a list.
-pub(super) struct Pages<'a> {
+pub(crate) struct Pages<'a> {
     items: &'a str,
     first: Option<Box<RawValue>>,
     all: Vec<Box<RawValue>>,
@@ -116,17 +116,17 @@ pub(super) struct Pages<'a> {
 
 impl<'a> Pages<'a> {
     /// The pages of a list whose results call it `items`.
-    pub(super) fn new(items: &'a str) -> Self {
+    pub(crate) fn new(items: &'a str) -> Self {
         Self { items, first: None, all: Vec::new(), cursor: None, count: 0 }
     }
 
     /// Where the next page begins; none for the first.
-    pub(super) fn cursor(&self) -> Option<&str> {
+    pub(crate) fn cursor(&self) -> Option<&str> {
         self.cursor.as_deref()
     }
 
     /// Adds a page. Whether there is another to ask for.
-    pub(super) fn add(&mut self, page: Box<RawValue>) -> bool {
+    pub(crate) fn add(&mut self, page: Box<RawValue>) -> bool {
         self.count += 1;
         // A list that goes round, or never ends, is none.
         let ends = self.count >= MOST_PAGES;
@@ -154,7 +154,7 @@ impl<'a> Pages<'a> {
     }
 
     /// All pages as the result of one; none when the pages were no list.
-    pub(super) fn whole(self) -> Option<Box<RawValue>> {
+    pub(crate) fn whole(self) -> Option<Box<RawValue>> {
         let first = self.first?;
         if self.count == 1 {
             return Some(first);

@@ -40,22 +40,22 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{Envelope, EnvelopeKind, RequestId, ServerName},
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId},
 };
 
 /// Changes of subscriptions that wait to be heard.
 const WAITING_CHANGES: usize = 16;
 
-/// A session for a client with sessions, with a server that `below` answers for. Must be called within a Tokio
+/// A session for a client with sessions, with what `below` answers for. Must be called within a Tokio
 /// runtime.
 pub(in crate::sandbox) fn session(
-    server: ServerName,
+    endpoint: Endpoint,
     caller: CallerId,
     below: Arc<dyn Stateless>,
 ) -> Session {
-    let (session, ends, incoming) = Session::carried(server.clone(), None);
+    let (session, ends, incoming) = Session::carried(endpoint.clone(), None);
     let opening =
-        Opening { server, upward: Arc::new(Upward::new(incoming)), below: Below::new(below, caller) };
+        Opening { endpoint, upward: Arc::new(Upward::new(incoming)), below: Below::new(below, caller) };
     tokio::spawn(carry(opening, ends.outgoing));
     session
 }

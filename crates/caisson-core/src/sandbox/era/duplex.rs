@@ -14,20 +14,20 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{Envelope, EnvelopeKind, RequestId, ServerName, Splice},
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId, Splice},
 };
 
 /// MCP 2026-07-28: the protocol version is not one that is spoken here.
 const UNSUPPORTED_VERSION: i32 = -32022;
 
-/// A session for a client without sessions, with a server that `below` answers for. Must be called within a
+/// A session for a client without sessions, with what `below` answers for. Must be called within a
 /// Tokio runtime.
 pub(in crate::sandbox) fn session(
-    server: ServerName,
+    endpoint: Endpoint,
     caller: CallerId,
     below: Arc<dyn Stateless>,
 ) -> Session {
-    let (session, ends, incoming) = Session::carried(server, None);
+    let (session, ends, incoming) = Session::carried(endpoint, None);
     let upward = Arc::new(Upward::new(incoming));
     let duplex = Duplex { upward, below: Arc::new(Below::new(below, caller)), calls: Calls::default() };
     tokio::spawn(duplex.carry(ends.outgoing));

@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::{super::Exchange, conversation::LISTS, keys};
 use crate::{
@@ -56,29 +54,15 @@ impl Kept {
     /// The answer, from pins.
     pub(super) fn answer(&self, pin: &Pin) -> Option<Exchange> {
         let result = pin.result(&self.profile, self.method)?;
-        let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id);
-        let (sink, messages) = mpsc::channel(1);
-        // The channel has room for it.
-        drop(sink.try_send(Ok(answer.into())));
-        Some(Exchange::new(messages, CancellationToken::new().drop_guard()))
+        Some(Exchange::answered(format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id)))
     }
 
     /// The same exchange, with the answer kept when it comes by.
-    pub(super) fn keeping(self, mut exchange: Exchange, pin: Pin) -> Exchange {
-        let (sink, messages) = mpsc::channel(1);
-        let given_up = CancellationToken::new();
-        let passed = Exchange::new(messages, given_up.clone().drop_guard());
-        tokio::spawn(given_up.run_until_cancelled_owned(async move {
-            while let Some(message) = exchange.next().await {
-                if let Ok(message) = &message {
-                    self.keep(message, &pin);
-                }
-                if sink.send(message).await.is_err() {
-                    return;
-                }
-            }
-        }));
-        passed
+    pub(super) fn keeping(self, exchange: Exchange, pin: Pin) -> Exchange {
+        exchange.through(move |message| {
+            self.keep(&message, &pin);
+            message
+        })
     }
 
     fn keep(&self, message: &Bytes, pin: &Pin) {

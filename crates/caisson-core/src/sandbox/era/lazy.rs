@@ -59,7 +59,7 @@ type Incoming = mpsc::Sender<Result<Bytes, SessionError>>;
 impl Lazy {
     /// The session.
     pub(super) fn session(self) -> Session {
-        let (session, ends, incoming) = Session::carried(self.opener.server().clone(), None);
+        let (session, ends, incoming) = Session::carried(self.opener.server().clone().into(), None);
         tokio::spawn(self.carry(ends.outgoing, incoming));
         session
     }

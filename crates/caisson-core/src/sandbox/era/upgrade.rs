@@ -107,7 +107,7 @@ impl Upgrade {
                 }
                 None => {
                     let why = "too many requests wait for this server; try again later";
-                    return Ok(Outlet::answered(error_response(Some(&id), INTERNAL, why).into()));
+                    return Ok(Exchange::answered(error_response(Some(&id), INTERNAL, why)));
                 }
             }
         }
@@ -116,7 +116,7 @@ impl Upgrade {
     /// Goes on with a request whose client has come back with input.
     fn resume(&self, caller: &CallerId, request: Request) -> Exchange {
         let id = request.id.clone();
-        let gone = |why: &str| Outlet::answered(error_response(Some(&id), INVALID_PARAMS, why).into());
+        let gone = |why: &str| Exchange::answered(error_response(Some(&id), INVALID_PARAMS, why));
         let Some(session) = self.shared.parking.take(caller, &request) else {
             return gone(
                 "this requestState is unknown, used, too old or for another request; ask anew without it",
@@ -135,7 +135,7 @@ impl Stateless for Upgrade {
         Box::pin(async move {
             let request = match Request::read(request) {
                 Ok(request) => request,
-                Err(answer) => return Ok(Outlet::answered(answer)),
+                Err(answer) => return Ok(Exchange::answered(answer)),
             };
             match &*request.method {
                 "initialize"
@@ -145,7 +145,7 @@ impl Stateless for Upgrade {
                 | "resources/unsubscribe" => {
                     let why = format!("there is no {} in MCP {MODERN}", request.method);
                     let answer = error_response(Some(&request.id), NO_SUCH_METHOD, &why);
-                    Ok(Outlet::answered(answer.into()))
+                    Ok(Exchange::answered(answer))
                 }
                 "subscriptions/listen" => {
                     listen::listen(&self.shared, &Client::of(caller, &request.message), request).await

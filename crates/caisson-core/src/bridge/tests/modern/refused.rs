@@ -79,7 +79,7 @@ async fn arguments_are_repeated_where_the_tool_asks_for_it() {
 async fn what_the_token_does_not_allow() {
     let setup = Setup::new().await;
     let only = crate::gate::ToolScope::Only(["echo".to_owned()].into());
-    let scope = Scope::Servers([("fake".parse().unwrap(), only)].into());
+    let scope = Scope::Only([("fake".parse().unwrap(), only)].into());
     let (_, text) = setup.gate.tokens().issue("limited", scope, None, SystemTime::now()).unwrap();
     let client = Client::new(setup.port, text.expose());
     assert_eq!(whole(called(&client, 1, "echo").await).await.0, 200);

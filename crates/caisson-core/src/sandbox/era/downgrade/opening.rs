@@ -12,7 +12,7 @@ use super::{
     client::Client,
     empty,
 };
-use crate::model::{Envelope, EnvelopeKind, RequestId, ServerName, Splice};
+use crate::model::{Endpoint, Envelope, EnvelopeKind, RequestId, Splice};
 
 /// The versions that have sessions. A client that asks for another is offered the last of them.
 const VERSIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
@@ -22,7 +22,7 @@ const MOST_HELD: usize = 16;
 /// A session on which nothing was said yet.
 #[derive(Debug)]
 pub(super) struct Opening {
-    pub(super) server: ServerName,
+    pub(super) endpoint: Endpoint,
     pub(super) upward: Arc<Upward>,
     pub(super) below: Below,
 }
@@ -141,7 +141,7 @@ impl Opening {
             info.clone()
         } else {
             // A client of this era cannot do without.
-            json!({"name": self.server.to_string(), "version": "unknown"})
+            json!({"name": self.endpoint.name(), "version": "unknown"})
         };
         let version = VERSIONS.into_iter().find(|version| *version == asked).unwrap_or(VERSIONS[3]);
         splice.set(&["result", "protocolVersion"], &format!("\"{version}\""));

@@ -43,7 +43,7 @@ impl Opens for Script {
     fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
             let server = self.server.clone();
-            let (session, from_client, to_client) = Session::for_test(server.clone());
+            let (session, from_client, to_client) = Session::for_test(server.clone().into());
             self.count.fetch_add(1, Ordering::SeqCst);
             let process = Process { from_client, to_client };
             self.opened.send(process).map_err(|_| SandboxError::Stopped(server))?;

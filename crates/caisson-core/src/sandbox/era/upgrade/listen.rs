@@ -80,7 +80,7 @@ pub(super) async fn listen(
     client: &Client,
     request: Request,
 ) -> Result<Exchange, SandboxError> {
-    let refused = |code, why: &str| Outlet::answered(error_response(Some(&request.id), code, why).into());
+    let refused = |code, why: &str| Exchange::answered(error_response(Some(&request.id), code, why));
     let filter = match Envelope::read(&request.message) {
         Ok((envelope, _)) => Filter::read(envelope.params),
         Err(_) => Err("it cannot be read"),

@@ -35,14 +35,6 @@ impl Outlet {
         (Self { messages, dropped }, exchange)
     }
 
-    /// An exchange that is over with this message.
-    pub(super) fn answered(message: Bytes) -> Exchange {
-        let (outlet, exchange) = Self::new();
-        // It is empty, so there is room.
-        drop(outlet.messages.try_send(Ok(message)));
-        exchange
-    }
-
     /// Puts a message, once there is room. False when nobody waits for it any more.
     pub(super) async fn say(&self, message: impl Into<Bytes>) -> bool {
         tokio::select! {

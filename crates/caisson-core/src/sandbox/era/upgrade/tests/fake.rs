@@ -72,7 +72,7 @@ impl Opens for Fake {
 
     fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
-            let (session, from_client, to_client) = Session::for_test(self.server.clone());
+            let (session, from_client, to_client) = Session::for_test(self.server.clone().into());
             let number = self.opened.fetch_add(1, SeqCst) + 1;
             self.live.fetch_add(1, SeqCst);
             let (fake, live) = (self.clone(), self.live.clone());
