@@ -1,6 +1,8 @@
 """The official Python SDK as a client of either era, on our fixture server.
 
-    eras.py URL TOKEN MODE      MODE is legacy, or a version without sessions
+    eras.py URL TOKEN MODE [PREFIX]
+
+A URL that ends in /sse is spoken to by HTTP+SSE. MODE is legacy, or a version without sessions; PREFIX is what stands before the server's names in a group.
 
 It uses all that the eras say in different words, and prints one JSON object of what it saw.
 """
@@ -14,6 +16,7 @@ import anyio
 import httpx2
 import mcp_types as types
 from mcp import Client
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 TEXT_BYTES = 3_000_000
@@ -43,19 +46,19 @@ def text(result):
     return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
 
-async def cancelled(client):
+async def cancelled(call):
     """A call that is given up, and what the server says of it afterwards."""
     with anyio.move_on_after(1.0):
-        await client.call_tool("run_until_cancelled", {"name": "given up"})
+        await call("run_until_cancelled", {"name": "given up"})
     for _ in range(50):
-        told = (await client.call_tool("cancelled_calls", {})).structured_content
+        told = (await call("cancelled_calls", {})).structured_content
         if told["cancelled"]:
             return told["cancelled"]
         await anyio.sleep(0.1)
     return []
 
 
-async def use(transport, mode):
+async def use(transport, mode, prefix):
     progress, logged = [], []
 
     async def on_progress(done, total, _message):
@@ -74,24 +77,31 @@ async def use(transport, mode):
         log_level="info",
         read_timeout_seconds=60,
     )
+    async def call(tool, arguments, **options):
+        return await client.call_tool(prefix + tool, arguments, **options)
+
     async with client:
         seen = {"version": client.protocol_version}
-        seen["tools"] = sorted(tool.name for tool in (await client.list_tools()).tools)
-        echoed = await client.call_tool("echo", {"a": [1, None, {"b": "\u2028 \U0001f600"}]})
+        seen["tools"] = sorted(
+            tool.name.removeprefix(prefix)
+            for tool in (await client.list_tools()).tools
+            if tool.name.startswith(prefix)
+        )
+        echoed = await call("echo", {"a": [1, None, {"b": "\u2028 \U0001f600"}]})
         seen["echo"] = echoed.structured_content["arguments"]
-        seen["sampling"] = text(await client.call_tool("test_sampling", {"prompt": "hi there"}))
-        seen["elicitation"] = text(await client.call_tool("test_elicitation", {"message": "who?"}))
-        seen["roots"] = text(await client.call_tool("list_client_roots", {}))
-        await client.call_tool("report_progress", {"steps": 4, "delay_ms": 20}, progress_callback=on_progress)
+        seen["sampling"] = text(await call("test_sampling", {"prompt": "hi there"}))
+        seen["elicitation"] = text(await call("test_elicitation", {"message": "who?"}))
+        seen["roots"] = text(await call("list_client_roots", {}))
+        await call("report_progress", {"steps": 4, "delay_ms": 20}, progress_callback=on_progress)
         seen["progress"] = progress
         if mode == "legacy":
             await client.set_logging_level("info")
-        await client.call_tool("test_tool_with_logging", {})
+        await call("test_tool_with_logging", {})
         await anyio.sleep(0.2)
         seen["logged"] = len(logged)
-        large = await client.call_tool("produce_text", {"bytes": TEXT_BYTES})
+        large = await call("produce_text", {"bytes": TEXT_BYTES})
         seen["text_bytes"] = len(text(large))
-        binary = await client.call_tool("produce_binary", {"bytes": BLOB_BYTES})
+        binary = await call("produce_binary", {"bytes": BLOB_BYTES})
         seen["binary"] = sorted({
             hashlib.sha256(block.data.encode()).hexdigest()[:12]
             for block in binary.content
@@ -99,16 +109,19 @@ async def use(transport, mode):
         })
         seen["prompts"] = len((await client.list_prompts()).prompts)
         seen["resources"] = len((await client.list_resources()).resources)
-        failed = await client.call_tool("test_error_handling", {})
+        failed = await call("test_error_handling", {})
         seen["failed"] = failed.is_error
-        seen["cancelled"] = await cancelled(client)
+        seen["cancelled"] = await cancelled(call)
         return seen
 
 
 async def main():
-    url, token, mode = sys.argv[1:]
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http:
-        print(json.dumps(await use(streamable_http_client(url, http_client=http), mode)))
+    url, token, mode, prefix = [*sys.argv[1:], ""][:4]
+    headers = {"Authorization": f"Bearer {token}"}
+    if url.endswith("/sse"):
+        return print(json.dumps(await use(sse_client(url, headers=headers), mode, prefix)))
+    async with httpx2.AsyncClient(headers=headers, timeout=60) as http:
+        print(json.dumps(await use(streamable_http_client(url, http_client=http), mode, prefix)))
 
 
 asyncio.run(main())

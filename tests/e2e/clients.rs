@@ -7,7 +7,7 @@ use serde_json::Value;
 
 on_engines!([podman] connect_and_disconnect, entries_work, what_cannot_be_written);
 
-fn user_file(home: &Home, path: &str) -> PathBuf {
+pub(crate) fn user_file(home: &Home, path: &str) -> PathBuf {
     let file = home.path().join("user").join(path);
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     file

@@ -29,9 +29,19 @@ fn servers_without_over_http(home: &Home) {
 fn every_client(home: &Home, over: Over, era: Era) {
     fixture::install(home, "fixture", over, era);
     let access = Access::to(home, "fixture");
-    for (mode, version) in [("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")] {
-        let seen = python_sdk_of_era(&access, mode);
-        let what = format!("a {mode} client of a {era:?} server over {over:?}: {seen:#}");
+    all_clients_see_all(&access, "", &format!("{era:?} server over {over:?}"));
+}
+
+/// A client of either era, and one of HTTP+SSE, use all that the fixture has, whose names have `prefix` before them.
+pub(crate) fn all_clients_see_all(access: &Access, prefix: &str, server: &str) {
+    let beside = Access { url: access.sse_url.clone().unwrap(), ..access.clone() };
+    for (mode, version, access) in [
+        ("legacy", "2025-11-25", access),
+        ("2026-07-28", "2026-07-28", access),
+        ("legacy", "2025-11-25", &beside),
+    ] {
+        let seen = python_sdk_of_era(access, mode, prefix);
+        let what = format!("a {mode} client of a {server} at {}: {seen:#}", access.url);
         assert_eq!(seen["version"], version, "{what}");
         assert_eq!(seen["echo"], json!({"a": [1, null, {"b": "\u{2028} \u{1f600}"}]}), "{what}");
         assert_eq!(seen["sampling"], "LLM response: model heard: hi there", "{what}");

@@ -26,6 +26,7 @@ mod conformance;
 mod crash;
 mod desktop;
 mod eras;
+mod groups;
 mod hostile;
 mod install;
 mod isolation;

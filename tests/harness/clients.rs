@@ -43,12 +43,12 @@ pub fn python_sdk(access: &Access, mode: &str) -> Value {
 }
 
 /// The official Python SDK on the fixture server, as a client of one era: `mode` is `legacy` or a version without
-/// sessions.
+/// sessions. In a group, `prefix` stands before the server's names.
 #[track_caller]
-pub fn python_sdk_of_era(access: &Access, mode: &str) -> Value {
+pub fn python_sdk_of_era(access: &Access, mode: &str, prefix: &str) -> Value {
     let mut command = Command::new(programs::installed("python/bin/python"));
     command.arg(programs::repository().join("tests/clients/eras.py"));
-    command.args([&access.url, &access.token, mode]);
+    command.args([&access.url, &access.token, mode, prefix]);
     said(command, b"").json()
 }
 
