@@ -5,6 +5,7 @@ mod fake;
 mod http_sse;
 mod limits;
 mod modern;
+mod resuming;
 mod stateless;
 
 use std::{
