@@ -126,8 +126,8 @@ mod code {
     pub(super) const NO_SESSION: i32 = -32001;
     /// SDKs report so a request that was not answered in time.
     pub(super) const SILENT: i32 = -32001;
-    /// Caisson does not allow it.
-    pub(super) const DENIED: i32 = -32010;
+    /// Caisson does not allow it. Outside what JSON-RPC reserves (MCP 2026-07-28, "Error Codes").
+    pub(super) const DENIED: i32 = -31010;
 }
 
 impl Refusal {

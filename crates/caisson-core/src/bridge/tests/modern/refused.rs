@@ -88,7 +88,7 @@ async fn what_the_token_does_not_allow() {
         let denied = called(&client, 2, tool).await;
         assert!(denied.headers()["www-authenticate"].to_str().unwrap().contains("insufficient_scope"));
         let (status, message) = whole(denied).await;
-        assert_eq!((status, &message["error"]["code"], &message["id"]), (403, &json!(-32010), &json!(2)));
+        assert_eq!((status, &message["error"]["code"], &message["id"]), (403, &json!(-31010), &json!(2)));
     }
     assert_eq!(refusal(called(&client.clone().to("/s/other/mcp"), 1, "echo").await).await.0, 403);
     assert_eq!(refusal(called(&client.with("authorization", ""), 1, "echo").await).await.0, 401);
