@@ -17,7 +17,8 @@ pub use digest::{Digest, DigestError};
 pub use event::{Event, EventSender};
 pub use host_rule::{HostRule, HostRuleError};
 pub use jsonrpc::{
-    Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with, passes_for,
+    Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with,
+    is_mistakable, passes_for,
 };
 pub use name::{NameError, SecretName, ServerName};
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};

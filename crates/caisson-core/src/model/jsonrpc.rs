@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use fields::passes_for;
+pub use fields::{is_mistakable, passes_for};
 pub use splice::Splice;
 
 /// A JSON-RPC request id: a string or an integer (MCP, "Base protocol": never null).

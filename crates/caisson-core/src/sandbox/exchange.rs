@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
 use crate::{gate::CallerId, model::ServerName};
@@ -24,13 +24,20 @@ impl Exchange {
         Self { messages, _cancels: cancels }
     }
 
+    /// An exchange that is answered before a server is asked.
+    pub(super) fn answered(response: impl Into<Bytes>) -> Self {
+        let (sink, messages) = mpsc::channel(1);
+        // The channel has room for it.
+        drop(sink.try_send(Ok(response.into())));
+        Self::new(messages, CancellationToken::new().drop_guard())
+    }
+
     /// An exchange without a server: what is put into the second is received, and the third is cancelled when
     /// nobody waits any more.
     #[cfg(test)]
-    pub(crate) fn for_test()
-    -> (Self, mpsc::Sender<Result<Bytes, SessionError>>, tokio_util::sync::CancellationToken) {
+    pub(crate) fn for_test() -> (Self, mpsc::Sender<Result<Bytes, SessionError>>, CancellationToken) {
         let (sender, messages) = mpsc::channel(4);
-        let cancelled = tokio_util::sync::CancellationToken::new();
+        let cancelled = CancellationToken::new();
         (Self::new(messages, cancelled.clone().drop_guard()), sender, cancelled)
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::super::{super::SessionError, keys};
 use crate::{
     gate::CallerId,
-    model::{Envelope, EnvelopeKind, RequestId, Splice},
+    model::{Envelope, EnvelopeKind, RequestId, Splice, is_mistakable},
 };
 
 /// Where what comes back on a request goes.
@@ -79,6 +79,16 @@ impl Calls {
         };
         self.open.insert(number, Call { id, progress, listens, sink });
         Some((number, splice.done()))
+    }
+
+    /// Whether a server might take another field of a request for its progress token than the one that
+    /// [`Self::begin`] replaces. It would tell somebody else of this one's progress.
+    pub(super) fn may_mistake_token(request: &[u8]) -> bool {
+        let Some(params) = Splice::of(request).and_then(|request| request.get(&["params"])) else {
+            return false;
+        };
+        let meta = Splice::of(params.get().as_bytes()).and_then(|params| params.get(&["_meta"]));
+        is_mistakable(params, "_meta") || meta.is_some_and(|meta| is_mistakable(meta, "progressToken"))
     }
 
     /// Lets go of a request; whether it was open.
