@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
 use self::{calls::Calls, wire::Wire};
 use super::super::{
@@ -32,29 +32,48 @@ pub(in crate::sandbox) struct Hub {
     server: ServerName,
     opener: Arc<dyn Opens>,
     logs: Logs,
-    /// The process that is shared, while there is one.
-    wire: Mutex<Option<Arc<Wire>>>,
+    shared: Mutex<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The process, while there is one.
+    wire: Option<Arc<Wire>>,
+    /// When the last attempt to open one failed, and why.
+    failed: Option<(Instant, SandboxError)>,
 }
 
 impl Hub {
     /// A hub before the server that `opener` opens. No process is started yet.
     pub(in crate::sandbox) fn new(server: ServerName, opener: Arc<dyn Opens>, logs: Logs) -> Self {
-        Self { server, opener, logs, wire: Mutex::new(None) }
+        Self { server, opener, logs, shared: Mutex::default() }
     }
 
     /// The process that runs, or a new one. `spent` is one that takes no more.
     async fn wire(&self, spent: Option<&Arc<Wire>>) -> Result<Arc<Wire>, SandboxError> {
-        // Held while a process is opened: whoever comes meanwhile shares it.
-        let mut current = self.wire.lock().await;
-        if let Some(wire) = &*current
+        let came = Instant::now();
+        // Held while a process is opened: whoever comes meanwhile shares it, or the reason why there is none.
+        let mut shared = self.shared.lock().await;
+        if let Some(wire) = &shared.wire
             && !wire.is_closed()
             && spent.is_none_or(|spent| !Arc::ptr_eq(spent, wire))
         {
             return Ok(Arc::clone(wire));
         }
-        let session = self.opener.open().await?;
+        if let Some((when, error)) = &shared.failed
+            && came < *when
+        {
+            return Err(error.clone());
+        }
+        let session = match self.opener.open().await {
+            Ok(session) => session,
+            Err(error) => {
+                shared.failed = Some((Instant::now(), error.clone()));
+                return Err(error);
+            }
+        };
         let wire = Wire::start(session, self.logs.clone());
-        *current = Some(Arc::clone(&wire));
+        shared.wire = Some(Arc::clone(&wire));
         Ok(wire)
     }
 }

@@ -1,8 +1,14 @@
 //! What no server is asked.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::future::BoxFuture;
 
 use super::*;
+use crate::{
+    model::ServerName,
+    sandbox::{SandboxError, Session},
+};
 
 #[tokio::test]
 async fn a_token_that_may_be_another_clients_number_is_refused() {
@@ -40,4 +46,37 @@ async fn what_is_too_large_once_it_is_rewritten_is_that_requests_own_fault() {
     assert_eq!(heard(&mut small).await["id"], 1);
     let silent = timeout(Duration::from_millis(50), process.from_client.recv()).await;
     assert!(silent.is_err(), "what was never asked is not cancelled");
+}
+
+/// A server that takes a while to fail to start.
+#[derive(Default)]
+struct Failing {
+    attempts: AtomicUsize,
+}
+
+impl Opens for Failing {
+    fn server(&self) -> &ServerName {
+        unreachable!("the hub knows its server")
+    }
+
+    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+        self.attempts.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            Err(SandboxError::Paused)
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_start_that_fails_does_not_try_again() {
+    let failing = Arc::new(Failing::default());
+    let logs = Logs::new(std::time::SystemTime::now);
+    let hub = Hub::new("fake".parse().unwrap(), Arc::clone(&failing) as Arc<dyn Opens>, logs);
+    let asked = || hub.ask(caller("a"), call(1, 1).to_string().into());
+    let failed = futures::future::join_all((0..5).map(|_| asked())).await;
+    assert!(failed.iter().all(|asked| matches!(asked, Err(SandboxError::Paused))));
+    assert_eq!(failing.attempts.load(Ordering::SeqCst), 1);
+    assert!(asked().await.is_err());
+    assert_eq!(failing.attempts.load(Ordering::SeqCst), 2, "who comes later tries again");
 }
