@@ -77,7 +77,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'a>, A::Error> {
         let (mut jsonrpc, mut id, mut method) = (None, None, None);
-        let (mut params, mut result, mut error) = (None, None, None);
+        let (mut params, mut result, mut error) = (None, None::<&'de RawValue>, None);
         while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
             match &*key {
                 "jsonrpc" => once(&mut jsonrpc, map.next_value::<Text<'de>>()?.0, "jsonrpc")?,
@@ -94,13 +94,16 @@ impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
                 }
             }
         }
+        let (method, error) = (method.flatten(), error.flatten());
+        // A result may be null, but beside something else that is a field left empty.
+        let result = result.filter(|result| result.get() != "null" || (method.is_none() && error.is_none()));
         Ok(Envelope {
             jsonrpc: jsonrpc.flatten(),
             id: id.flatten(),
-            method: method.flatten(),
+            method,
             params: params.flatten(),
-            result: result.flatten(),
-            error: error.flatten(),
+            result,
+            error,
         })
     }
 }
