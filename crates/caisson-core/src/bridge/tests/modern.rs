@@ -1,5 +1,6 @@
 //! Requests without a session, over real HTTP.
 
+mod endings;
 mod refused;
 
 use std::sync::atomic::AtomicUsize;
