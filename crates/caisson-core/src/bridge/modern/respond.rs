@@ -5,6 +5,7 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -27,6 +28,10 @@ use crate::{
     model::{Envelope, EnvelopeKind, RequestId},
     sandbox::Exchange,
 };
+
+/// So long the first word may take, where it may be an error that has a status of its own: a process that was just
+/// started takes longer than one that runs.
+const STATUS_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A request that is being answered. Dropped, it is cancelled.
 pub(super) struct Answering {
@@ -126,7 +131,8 @@ impl Messages for Answering {
 
 /// Answers the HTTP request.
 pub(super) async fn respond(mut answering: Answering) -> Response<Answer> {
-    match timeout(PATIENCE, poll_fn(|cx| answering.poll_said(cx))).await {
+    let patience = if answering.listens { PATIENCE } else { STATUS_PATIENCE };
+    match timeout(patience, poll_fn(|cx| answering.poll_said(cx))).await {
         Ok(Some(Said::Nothing(why))) => return why.into_response(answering.id.as_ref()),
         // Only a subscription that was not to be had is answered alone.
         Ok(Some(Said::Answer(message, code))) if code.is_some() || !answering.listens => {

@@ -100,6 +100,17 @@ impl Answer {
                 sleep(Duration::from_millis(800)).await;
                 self.result(r#"{"slow":true}"#).await
             }
+            ("tools/call", Some("slow error")) => {
+                sleep(Duration::from_millis(800)).await;
+                self.error(-32601).await
+            }
+            ("tools/call", Some("steady")) => {
+                for step in 0..8 {
+                    sleep(Duration::from_millis(100)).await;
+                    self.note("progress", &json!({"progress": step})).await?;
+                }
+                self.result("{}").await
+            }
             ("tools/call", Some("lines")) => self.result("{\r\n}").await,
             ("tools/call", Some("large")) => {
                 self.note("message", &json!("x".repeat(50_000))).await?;

@@ -17,3 +17,10 @@ async fn a_subscription_the_server_ends_is_complete() {
     }
     counted(&setup.fake.stateless.cancelled, 2).await;
 }
+
+#[tokio::test]
+async fn an_error_that_comes_a_little_late_still_has_its_status() {
+    let setup = Setup::new().await;
+    let (status, message) = whole(called(&setup.client(), 1, "slow error").await).await;
+    assert_eq!((status, &message["error"]["code"]), (404, &json!(-32601)));
+}
