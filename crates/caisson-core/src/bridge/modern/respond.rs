@@ -74,6 +74,7 @@ impl Answering {
             match exchange.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(message))) => {
+                    place.heard();
                     match (Said::of(message), subscription) {
                         (Said::Cancelled(_), Some(id)) => Said::Answer(completion(id), None),
                         (said, _) => said,
