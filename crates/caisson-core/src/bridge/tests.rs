@@ -1,6 +1,7 @@
 //! The whole HTTP edge, with a server in this process behind it.
 
 mod client;
+mod crossing;
 mod fake;
 mod http_sse;
 mod limits;

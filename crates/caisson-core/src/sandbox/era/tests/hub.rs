@@ -1,3 +1,4 @@
+mod crossing;
 mod refused;
 
 use std::{sync::Arc, time::Duration};
