@@ -21,7 +21,8 @@ pub use event::{Event, EventSender};
 pub use group::{Group, GroupError, Groups};
 pub use host_rule::{HostRule, HostRuleError};
 pub use jsonrpc::{
-    Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with, passes_for,
+    Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with,
+    is_mistakable, passes_for,
 };
 pub use name::{GroupName, NameError, SecretName, ServerName};
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};

@@ -8,6 +8,7 @@ use hyper::{
     Response, StatusCode,
     header::{HeaderName, HeaderValue},
 };
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     Inner,
@@ -145,13 +146,18 @@ impl Inner {
         }
     }
 
-    /// Sends each message for which there is a permit. A request without one is answered with the denial.
+    /// Sends each message for which there is a permit. A request without one is answered with the denial; one that
+    /// the server does not read in time, with an error.
     pub(super) async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
+        let limit = self.settings.request_timeout;
+        let deadline = Instant::now() + limit;
         for message in &posted.messages {
             let permit =
                 self.gate.admit(session.principal(), session.endpoint(), &message.envelope, message.kind);
             let sent = match permit {
-                Ok(permit) => session.send(permit, message).await,
+                Ok(permit) => timeout_at(deadline, session.send(permit, message))
+                    .await
+                    .unwrap_or(Err(Refusal::Silent(limit.as_secs()))),
                 Err(denial) => Err(Refusal::Denied(denial)),
             };
             match (sent, &message.envelope.id) {

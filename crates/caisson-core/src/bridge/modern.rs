@@ -84,6 +84,8 @@ impl Inner {
             refusal = place.ended() => return Err(refusal),
         };
         let exchange = asked.map_err(|error| Refusal::CannotStart { endpoint, why: error.to_string() })?;
+        // It may have taken long to start, and begins to be silent now.
+        place.heard();
         Ok(respond::respond(Answering::new(exchange, place, envelope.id.clone(), listens)).await)
     }
 }

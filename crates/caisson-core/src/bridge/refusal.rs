@@ -5,7 +5,7 @@ use hyper::{
 
 use serde_json::{Value, json};
 
-use super::{answer::Answer, negotiate::JSON, version::STATELESS};
+use super::{answer::Answer, negotiate::JSON, version};
 use crate::{
     gate::Denial,
     model::{Endpoint, GroupName, RequestId, ServerName, error_response_with},
@@ -225,7 +225,7 @@ impl Refusal {
     /// What the specification wants to be said beside the text.
     fn data(&self) -> Option<Value> {
         if let Self::Unsupported(requested) = self {
-            Some(json!({"supported": STATELESS, "requested": requested}))
+            Some(json!({"supported": version::spoken(), "requested": requested}))
         } else {
             None
         }

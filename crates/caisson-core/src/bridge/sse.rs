@@ -80,12 +80,11 @@ impl Messages for Resumable {
 
 impl SseBody {
     /// What `reader` reads. `prime` begins with an event that has an id and no data (MCP 2025-11-25,
-    /// "Transports: Sending Messages to the Server", 6).
+    /// "Transports: Sending Messages to the Server", 6): that of the last event before, so that nothing is read twice.
     pub(super) fn new(reader: Reader, prime: bool, attendance: Attendance) -> Self {
-        let stream = reader.stream().number();
+        let id = EventId { stream: reader.stream().number(), place: reader.seen() };
         let mut body = Self::of(Resumable { reader, has_ids: true, _attendance: attendance });
         if prime {
-            let id = EventId { stream, place: 0 };
             body.pieces.push_back(Bytes::from(format!("id: {id}\nretry: {RETRY}\ndata: \n\n")));
         }
         body

@@ -128,6 +128,11 @@ impl Reader {
         &self.stream
     }
 
+    /// The place of the last event before those it reads; 0 when it reads from the beginning.
+    pub(super) fn seen(&self) -> u64 {
+        self.stream.log().seen()
+    }
+
     /// Waits, at most for `patience`, to see whether the answers come at once. Nothing is taken off the
     /// stream but what [`Beginning::Answers`] holds.
     pub(super) async fn beginning(&self, patience: Duration) -> Beginning {

@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(2);
 const KEEP_USES: Duration = Duration::from_secs(60);
 
 /// Ends sessions nobody uses any more, and sessions and exchanges whose token holds no longer; gives up requests of
-/// which nothing is heard, and connections that do not get to the end of a request's head. Never returns.
+/// either kind on which nothing is heard, and connections that do not get to the end of a request's head. Never returns.
 pub(super) async fn sweep(inner: &Arc<Inner>) {
     let settings = &inner.settings;
     let shortest = settings.idle.min(settings.request_timeout).min(settings.head);
@@ -35,6 +35,7 @@ pub(super) async fn sweep(inner: &Arc<Inner>) {
             }
         }
         inner.exchanges.end_denied(|principal| inner.gate.still_holds(principal));
+        inner.exchanges.end_silent(settings.request_timeout);
         if last_kept.elapsed() > KEEP_USES {
             last_kept = Instant::now();
             keep_uses(inner).await;

@@ -1,10 +1,12 @@
 //! The whole HTTP edge, with a server in this process behind it.
 
 mod client;
+mod crossing;
 mod fake;
 mod http_sse;
 mod limits;
 mod modern;
+mod resuming;
 mod stateless;
 
 use std::{
@@ -89,14 +91,14 @@ async fn a_request_must_be_allowed_here() {
         (status, code)
     };
     for (client, expected) in [
-        (client.clone().with("host", "evil.com"), (421, -32010)),
-        (client.clone().with("host", &format!("evil.com:{port}")), (421, -32010)),
-        (client.clone().with("host", "127.0.0.1:1"), (421, -32010)),
-        (client.clone().with("origin", "http://evil.com"), (403, -32010)),
-        (client.clone().with("origin", "null"), (403, -32010)),
-        (client.clone().with("authorization", ""), (401, -32010)),
-        (client.clone().with("authorization", "Basic eDp5"), (401, -32010)),
-        (client.clone().with("authorization", "Bearer csn_wrong"), (401, -32010)),
+        (client.clone().with("host", "evil.com"), (421, -31010)),
+        (client.clone().with("host", &format!("evil.com:{port}")), (421, -31010)),
+        (client.clone().with("host", "127.0.0.1:1"), (421, -31010)),
+        (client.clone().with("origin", "http://evil.com"), (403, -31010)),
+        (client.clone().with("origin", "null"), (403, -31010)),
+        (client.clone().with("authorization", ""), (401, -31010)),
+        (client.clone().with("authorization", "Basic eDp5"), (401, -31010)),
+        (client.clone().with("authorization", "Bearer csn_wrong"), (401, -31010)),
         (client.clone().to("/"), (404, -32600)),
         (client.clone().to("/s/none/mcp"), (404, -32600)),
         (client.clone().with("content-type", "text/plain"), (415, -32600)),
@@ -338,7 +340,7 @@ async fn a_tool_outside_the_scope_is_an_error_and_not_called() {
     let client = Client::new(setup.port, text.expose()).initialized(NEWEST).await;
     assert_eq!(client.call(1, "echo", json!({})).await[0]["result"], json!({}));
     let denied = client.call(2, "die", json!({})).await;
-    assert_eq!((&denied[0]["id"], &denied[0]["error"]["code"]), (&json!(2), &json!(-32010)));
+    assert_eq!((&denied[0]["id"], &denied[0]["error"]["code"]), (&json!(2), &json!(-31010)));
     assert_eq!(client.call(3, "echo", json!({})).await[0]["id"], 3);
 }
 

@@ -19,6 +19,11 @@ const BATCHES: &str = "2025-03-26";
 /// The first version whose event streams begin with an id to resume from.
 const PRIMED: &str = "2025-11-25";
 
+/// All versions this endpoint speaks, the newest first: with sessions it speaks for every server.
+pub(super) fn spoken() -> Vec<&'static str> {
+    STATELESS.into_iter().chain(KNOWN.into_iter().rev()).collect()
+}
+
 /// Whether the header names a version other than those with sessions: a later one, or one nobody knows.
 pub(super) fn is_no_session_version(headers: &HeaderMap) -> bool {
     headers.get_all(HEADER).iter().any(|version| !KNOWN.iter().any(|known| version == known))

@@ -38,8 +38,8 @@ pub enum Denial {
 }
 
 impl Denial {
-    /// The code of the JSON-RPC error that tells of it: one of those left to implementations.
-    pub const CODE: i32 = -32010;
+    /// The code of the JSON-RPC error that tells of it. Outside what JSON-RPC reserves (MCP 2026-07-28, "Error Codes").
+    pub const CODE: i32 = -31010;
 
     /// Whether it is about who asks, so that another token is the remedy (RFC 6750: `invalid_token`), and
     /// not about what was asked for.

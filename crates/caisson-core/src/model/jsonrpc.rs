@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use fields::passes_for;
+pub use fields::{is_mistakable, passes_for};
 pub use splice::Splice;
 
 /// A JSON-RPC request id: a string or an integer (MCP, "Base protocol": never null).
@@ -39,7 +39,7 @@ pub struct Envelope<'a> {
     pub method: Option<Cow<'a, str>>,
     /// The parameters, unread.
     pub params: Option<&'a RawValue>,
-    /// The result, unread.
+    /// The result, unread; also one that is null.
     pub result: Option<&'a RawValue>,
     /// The error, unread.
     pub error: Option<&'a RawValue>,
@@ -134,6 +134,11 @@ mod tests {
                 EnvelopeKind::Notification,
             ),
             (r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"x"}}"#, EnvelopeKind::Response),
+            (r#"{"jsonrpc":"2.0","id":1,"result":null}"#, EnvelopeKind::Response),
+            // As JSON-RPC 1.0 had it.
+            (r#"{"jsonrpc":"2.0","id":1,"result":{},"error":null}"#, EnvelopeKind::Response),
+            (r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{}}"#, EnvelopeKind::Response),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"x","result":null,"error":null}"#, EnvelopeKind::Request),
         ] {
             assert_eq!(Envelope::read(message.as_bytes()).unwrap().1, kind, "{message}");
         }
@@ -147,12 +152,41 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1}"#,
             r#"{"jsonrpc":"2.0","id":1.5,"method":"x"}"#,
             r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":null}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"x","result":{}}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"x","method":"y"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"x","Method":"y"}"#,
             r#"{"jsonrpc":"2.0","id":1,"method":"x","param\u017f":{}}"#,
         ] {
             assert!(Envelope::read(bad.as_bytes()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_result_may_be_null() {
+        let result = |message: &'static str| {
+            let (envelope, _) = Envelope::read(message.as_bytes()).unwrap();
+            envelope.result.map(RawValue::get)
+        };
+        assert_eq!(result(r#"{"jsonrpc":"2.0","id":1,"result":null}"#), Some("null"));
+        assert_eq!(result(r#"{"jsonrpc":"2.0","id":1,"result":null,"error":{}}"#), None);
+        assert_eq!(result(r#"{"jsonrpc":"2.0","id":1,"method":"x","result":null}"#), None);
+    }
+
+    #[test]
+    fn what_may_be_taken_for_another_field() {
+        let mistakable =
+            |object: &str| is_mistakable(&RawValue::from_string(object.to_owned()).unwrap(), "progressToken");
+        for object in [
+            r#"{"ProgressToken":5}"#,
+            r#"{"progressToken":1,"progresstoken":5}"#,
+            r#"{"progressToken":1,"progressToken":5}"#,
+            r#"{"progre\u017fsTo\u212aen":5}"#,
+        ] {
+            assert!(mistakable(object), "{object}");
+        }
+        for object in ["{}", "[]", "7", r#"{"progressToken":1,"x":{"ProgressToken":5},"progress":2}"#] {
+            assert!(!mistakable(object), "{object}");
         }
     }
 }

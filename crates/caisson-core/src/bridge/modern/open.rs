@@ -2,10 +2,11 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures::FutureExt as _;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use crate::{
     bridge::refusal::Refusal,
@@ -31,6 +32,8 @@ struct Shelf {
 struct Open {
     principal: Principal,
     listens: bool,
+    /// When the server was last heard on it.
+    heard: Instant,
     /// Taken when it is used.
     end: Option<oneshot::Sender<Refusal>>,
 }
@@ -67,7 +70,7 @@ impl Exchanges {
         *taken += 1;
         shelf.last += 1;
         let number = shelf.last;
-        shelf.open.insert(number, Open { principal, listens, end: Some(end) });
+        shelf.open.insert(number, Open { principal, listens, heard: Instant::now(), end: Some(end) });
         Ok(Place { table: Arc::clone(self), number, caller, ended })
     }
 
@@ -92,6 +95,13 @@ impl Exchanges {
         }
     }
 
+    /// Ends those on which nothing was heard for `limit`. Who listens waits for as long as nothing changes.
+    pub(in crate::bridge) fn end_silent(&self, limit: Duration) {
+        let mut shelf = self.shelf();
+        let silent = shelf.open.values_mut().filter(|open| !open.listens && open.heard.elapsed() >= limit);
+        silent.for_each(|open| open.end(Refusal::Silent(limit.as_secs())));
+    }
+
     /// Ends all.
     pub(in crate::bridge) fn end_all(&self) {
         self.shelf().open.values_mut().for_each(|open| open.end(Refusal::Draining));
@@ -111,6 +121,13 @@ impl Open {
 }
 
 impl Place {
+    /// Takes note that the server was heard.
+    pub(super) fn heard(&self) {
+        if let Some(open) = self.table.shelf().open.get_mut(&self.number) {
+            open.heard = Instant::now();
+        }
+    }
+
     /// Waits until the exchange is to end, and says why.
     pub(super) async fn ended(&mut self) -> Refusal {
         std::future::poll_fn(|cx| self.poll_ended(cx)).await

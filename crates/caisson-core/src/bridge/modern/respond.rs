@@ -5,6 +5,7 @@
 use std::{
     future::poll_fn,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -28,6 +29,10 @@ use crate::{
     sandbox::Exchange,
 };
 
+/// So long the first word may take, where it may be an error that has a status of its own: a process that was just
+/// started takes longer than one that runs.
+const STATUS_PATIENCE: Duration = Duration::from_secs(2);
+
 /// A request that is being answered. Dropped, it is cancelled.
 pub(super) struct Answering {
     /// None once it was answered.
@@ -42,6 +47,8 @@ pub(super) struct Answering {
 enum Said {
     /// Something that belongs to it, with more to come.
     Note(Bytes),
+    /// As that; where it listens, the server ends it so (MCP 2026-07-28, "Cancellation").
+    Cancelled(Bytes),
     /// The response, which is the last; with the code of its error, when it is one.
     Answer(Bytes, Option<i64>),
     /// There will be no response.
@@ -58,6 +65,7 @@ impl Answering {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(first));
         }
+        let subscription = self.id.as_ref().filter(|_| self.listens);
         let Some((exchange, place)) = &mut self.open else { return Poll::Ready(None) };
         // First, so that a server that never stops does not keep what is to end.
         let said = if let Poll::Ready(refusal) = place.poll_ended(cx) {
@@ -65,12 +73,18 @@ impl Answering {
         } else {
             match exchange.poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Some(Ok(message))) => Said::of(message),
+                Poll::Ready(Some(Ok(message))) => {
+                    place.heard();
+                    match (Said::of(message), subscription) {
+                        (Said::Cancelled(_), Some(id)) => Said::Answer(completion(id), None),
+                        (said, _) => said,
+                    }
+                }
                 Poll::Ready(Some(Err(error))) => Said::Nothing(Refusal::Unanswered(error.to_string())),
                 Poll::Ready(None) => Said::Nothing(Refusal::Unanswered("the server said no more".to_owned())),
             }
         };
-        if !matches!(said, Said::Note(_)) {
+        if !matches!(said, Said::Note(_) | Said::Cancelled(_)) {
             self.open = None;
         }
         Poll::Ready(Some(said))
@@ -79,12 +93,7 @@ impl Answering {
     /// The last message, where the server did not say one.
     fn last(&self, why: &Refusal) -> Bytes {
         match (why, &self.id) {
-            // A subscription that ends because we do has not failed (MCP 2026-07-28, "Subscriptions").
-            (Refusal::Draining, Some(id)) if self.listens => {
-                let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
-                let result = json!({"resultType": "complete", "_meta": meta});
-                json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string().into()
-            }
+            (Refusal::Draining, Some(id)) if self.listens => completion(id),
             (_, id) => why.message(id.as_ref()).into(),
         }
     }
@@ -93,7 +102,10 @@ impl Answering {
 impl Said {
     fn of(message: Bytes) -> Self {
         match Envelope::read(&message) {
-            Ok((_, EnvelopeKind::Notification)) => Self::Note(message),
+            Ok((envelope, EnvelopeKind::Notification)) => {
+                let is_cancelled = envelope.method.as_deref() == Some("notifications/cancelled");
+                if is_cancelled { Self::Cancelled(message) } else { Self::Note(message) }
+            }
             Ok((envelope, EnvelopeKind::Response)) => {
                 let code = envelope.error.map(|error| code(error.get()));
                 Self::Answer(message, code)
@@ -110,7 +122,7 @@ impl Messages for Answering {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Option<EventId>, Bytes)>> {
         self.poll_said(cx).map(|said| {
             let message = match said? {
-                Said::Note(message) | Said::Answer(message, _) => message,
+                Said::Note(message) | Said::Cancelled(message) | Said::Answer(message, _) => message,
                 Said::Nothing(why) => self.last(&why),
             };
             Some((None, message))
@@ -120,7 +132,8 @@ impl Messages for Answering {
 
 /// Answers the HTTP request.
 pub(super) async fn respond(mut answering: Answering) -> Response<Answer> {
-    match timeout(PATIENCE, poll_fn(|cx| answering.poll_said(cx))).await {
+    let patience = if answering.listens { PATIENCE } else { STATUS_PATIENCE };
+    match timeout(patience, poll_fn(|cx| answering.poll_said(cx))).await {
         Ok(Some(Said::Nothing(why))) => return why.into_response(answering.id.as_ref()),
         // Only a subscription that was not to be had is answered alone.
         Ok(Some(Said::Answer(message, code))) if code.is_some() || !answering.listens => {
@@ -133,6 +146,13 @@ pub(super) async fn respond(mut answering: Answering) -> Response<Answer> {
         Err(_) => {}
     }
     events(SseBody::of(answering))
+}
+
+/// The answer to a subscription that has ended and not failed (MCP 2026-07-28, "Subscriptions").
+fn completion(id: &RequestId) -> Bytes {
+    let meta = json!({"io.modelcontextprotocol/subscriptionId": id});
+    let result = json!({"resultType": "complete", "_meta": meta});
+    json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string().into()
 }
 
 /// The status that the specification gives an error's code.
@@ -181,11 +201,13 @@ mod tests {
     fn what_is_said() {
         let said = |message: &'static str| match Said::of(Bytes::from_static(message.as_bytes())) {
             Said::Note(_) => "note".to_owned(),
+            Said::Cancelled(_) => "cancelled".to_owned(),
             Said::Answer(_, code) => format!("answer {code:?}"),
             Said::Nothing(_) => "nothing".to_owned(),
         };
         for (message, expected) in [
             (r#"{"jsonrpc":"2.0","method":"notifications/x"}"#, "note"),
+            (r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#, "cancelled"),
             (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "answer None"),
             (r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":""}}"#, "answer Some(-32601)"),
             (r#"{"jsonrpc":"2.0","id":1,"error":{"message":"codeless"}}"#, "answer Some(0)"),

@@ -51,6 +51,11 @@ impl Log {
         self.read
     }
 
+    /// The place of the last message a reader was given; 0 before the first.
+    pub(super) fn seen(&self) -> u64 {
+        self.next - 1
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed
     }

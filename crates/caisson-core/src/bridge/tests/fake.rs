@@ -18,7 +18,8 @@ use crate::{
     sandbox::{Exchange, SandboxError, Session, SessionError},
 };
 
-/// Servers called `fake`, one for each session. `broken` cannot be started.
+/// Servers called `fake`, one for each session. `broken` cannot be started, `mute` says nothing, `deaf` hears
+/// nothing but `initialize`.
 #[derive(Clone, Default)]
 pub(super) struct Fake {
     /// Sessions that run.
@@ -31,7 +32,7 @@ pub(super) struct Fake {
 
 impl Servers for Fake {
     fn has(&self, endpoint: &Endpoint) -> bool {
-        matches!(endpoint.name(), "fake" | "other" | "broken" | "mute")
+        matches!(endpoint.name(), "fake" | "other" | "broken" | "mute" | "deaf")
     }
 
     fn open<'a>(
@@ -45,7 +46,7 @@ impl Servers for Fake {
             if server.as_str() == "broken" {
                 return Err(SandboxError::Ended { server, reason: "no such image".to_owned() });
             }
-            let mute = server.as_str() == "mute";
+            let (mute, deaf) = (server.as_str() == "mute", server.as_str() == "deaf");
             let (session, from_client, to_client) = Session::for_test(server.into());
             self.running.fetch_add(1, Ordering::SeqCst);
             let (running, cancelled) = (Arc::clone(&self.running), Arc::clone(&self.cancelled));
@@ -53,7 +54,12 @@ impl Servers for Fake {
                 if mute {
                     to_client.closed().await;
                 } else {
-                    Process { from_client, to_client, asking: None, cancelled }.run().await;
+                    let heard = Vec::new();
+                    let mut process = Process { from_client, to_client, asking: None, heard, cancelled };
+                    process.run(if deaf { 1 } else { usize::MAX }).await;
+                    if deaf {
+                        process.to_client.closed().await;
+                    }
                 }
                 running.fetch_sub(1, Ordering::SeqCst);
             });
@@ -88,17 +94,48 @@ struct Process {
     to_client: mpsc::Sender<Result<Bytes, SessionError>>,
     /// The call that waits for the client's answer.
     asking: Option<Value>,
+    /// Messages that are told back.
+    heard: Vec<String>,
     cancelled: Arc<Mutex<Vec<Value>>>,
 }
 
 impl Process {
-    async fn run(mut self) {
-        while let Some(message) = self.from_client.recv().await {
-            let message: Value = serde_json::from_slice(&message).unwrap();
-            if self.handle(&message).await.is_none() {
+    /// Hears at most so many messages.
+    async fn run(&mut self, most: usize) {
+        for _ in 0..most {
+            let Some(raw) = self.from_client.recv().await else { return };
+            let message: Value = serde_json::from_slice(&raw).unwrap();
+            let handled = if is_strange(&message) || !self.heard.is_empty() {
+                let raw = std::str::from_utf8(raw.trim_ascii()).unwrap();
+                self.echo(raw, &message).await
+            } else {
+                self.handle(&message).await
+            };
+            if handled.is_none() {
                 return;
             }
         }
+    }
+
+    /// Says back what no server knows, byte by byte: a request is told of and asked back, and answered with all that
+    /// was heard once the answer to that is there.
+    async fn echo(&mut self, raw: &str, message: &Value) -> Option<()> {
+        self.heard.push(raw.to_owned());
+        if message["method"].is_null() {
+            let heard = std::mem::take(&mut self.heard).join(",");
+            let call = self.asking.take()?;
+            let result = format!(r#"{{"_meta":{{"heard":[{heard}]}}}}"#);
+            return self
+                .tell(format!(r#"{{"jsonrpc":"2.0","id":{call},"w":{raw},"result":{result}}}"#))
+                .await;
+        }
+        if message["id"].is_null() {
+            return Some(());
+        }
+        self.asking = Some(message["id"].clone());
+        let params = format!(r#""params":{{"_meta":{raw}}},"w":{raw}"#);
+        self.tell(format!(r#"{{"jsonrpc":"2.0","method":"notifications/x/heard",{params}}}"#)).await?;
+        self.tell(format!(r#"{{"jsonrpc":"2.0","id":"s","method":"x/asked",{params}}}"#)).await
     }
 
     async fn handle(&mut self, message: &Value) -> Option<()> {
@@ -194,6 +231,16 @@ impl Process {
     }
 
     async fn say(&self, message: &Value) -> Option<()> {
-        self.to_client.send(Ok(message.to_string().into())).await.ok()
+        self.tell(message.to_string()).await
     }
+
+    async fn tell(&self, message: String) -> Option<()> {
+        self.to_client.send(Ok(message.into())).await.ok()
+    }
+}
+
+/// Whether a message's method is one that no protocol has.
+fn is_strange(message: &Value) -> bool {
+    let method = message["method"].as_str().unwrap_or_default();
+    method.starts_with("x/") || method.starts_with("notifications/x/")
 }

@@ -106,8 +106,8 @@ async fn what_is_posted_must_belong_to_a_stream() {
         (posts(&old.client, "/s/fake/messages?session=x"), (404, -32001)),
         (posts(&old.client, &elsewhere), (404, -32001)),
         (thief, (404, -32001)),
-        (old.client.clone().with("authorization", ""), (401, -32010)),
-        (old.client.clone().with("origin", "http://evil.com"), (403, -32010)),
+        (old.client.clone().with("authorization", ""), (401, -31010)),
+        (old.client.clone().with("origin", "http://evil.com"), (403, -31010)),
         (old.client.clone().with("content-type", "text/plain"), (415, -32600)),
         (posts(&old.client, "/s/fake/sse"), (405, -32600)),
     ] {
@@ -169,7 +169,7 @@ async fn a_tool_outside_the_scope_is_an_error_on_the_stream() {
     let (_, text) = setup.gate.tokens().issue("limited", scope, None, SystemTime::now()).unwrap();
     let mut old = Old::initialized(Client::new(setup.port, text.expose())).await;
     let denied = old.ask(&call(2, "die", json!({}))).await;
-    assert_eq!((&denied["id"], &denied["error"]["code"]), (&json!(2), &json!(-32010)));
+    assert_eq!((&denied["id"], &denied["error"]["code"]), (&json!(2), &json!(-31010)));
     assert_eq!(old.ask(&call(3, "echo", json!({}))).await["id"], 3);
 }
 

@@ -92,6 +92,27 @@ async fn a_request_the_server_says_nothing_on_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_server_that_reads_nothing_holds_no_request_up() {
+    let settings = BridgeSettings { request_timeout: Duration::from_millis(400), ..Default::default() };
+    let setup = Setup::with(settings).await;
+    let response = setup.client().to("/s/deaf/mcp").post(&initialize(NEWEST)).await;
+    let id = response.headers()["mcp-session-id"].to_str().unwrap().to_owned();
+    let client = setup.client().to("/s/deaf/mcp").with("mcp-session-id", &id);
+    let mut asking = Vec::new();
+    for number in 0..12 {
+        let client = client.clone();
+        asking.push(tokio::spawn(async move { client.call(number, "echo", json!({})).await }));
+    }
+    for (number, asked) in asking.into_iter().enumerate() {
+        let answered = timeout(Duration::from_secs(5), asked).await.expect("it is answered").unwrap();
+        assert_eq!((&answered[0]["id"], &answered[0]["error"]["code"]), (&json!(number), &json!(-32001)));
+    }
+    let note = json!({"jsonrpc": "2.0", "method": "notifications/x"});
+    let (status, code, _) = refusal(client.post(&note).await).await;
+    assert_eq!((status, code), (504, -32001));
+}
+
+#[tokio::test]
 async fn half_a_head_and_a_body_that_trickles_are_given_up() {
     let limit = Duration::from_millis(300);
     let setup = Setup::with(BridgeSettings { head: limit, body: limit, ..Default::default() }).await;

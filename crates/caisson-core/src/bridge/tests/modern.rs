@@ -1,5 +1,6 @@
 //! Requests without a session, over real HTTP.
 
+mod endings;
 mod refused;
 
 use std::sync::atomic::AtomicUsize;
@@ -275,7 +276,7 @@ async fn a_revoked_token_ends_what_is_open() {
     sleep(Duration::from_millis(100)).await;
     assert!(setup.gate.tokens().revoke(&setup.id).unwrap());
     let heard = timeout(Duration::from_secs(5), messages(listening)).await.unwrap();
-    assert_eq!(heard.last().unwrap()["error"]["code"], -32010);
+    assert_eq!(heard.last().unwrap()["error"]["code"], -31010);
     assert_eq!(refusal(starting.await.unwrap()).await.0, 401);
 }
 

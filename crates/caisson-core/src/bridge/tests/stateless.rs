@@ -70,6 +70,16 @@ impl Answer {
         let params = &message["params"];
         match (message["method"].as_str()?, params["name"].as_str()) {
             ("subscriptions/listen", _) if params["refused"] == true => self.error(-32601).await,
+            ("subscriptions/listen", _) if params["silent"] == true => {
+                self.note("subscriptions/acknowledged", &json!({})).await?;
+                std::future::pending().await
+            }
+            ("subscriptions/listen", _) if params["cancelled"].is_array() => {
+                for name in params["cancelled"].as_array().unwrap() {
+                    self.note(name.as_str().unwrap(), &json!({"requestId": self.id})).await?;
+                }
+                std::future::pending().await
+            }
             ("subscriptions/listen", _) => loop {
                 self.note("subscriptions/acknowledged", &json!({})).await?;
                 sleep(Duration::from_millis(100)).await;
@@ -89,6 +99,17 @@ impl Answer {
             ("tools/call", Some("slow")) => {
                 sleep(Duration::from_millis(800)).await;
                 self.result(r#"{"slow":true}"#).await
+            }
+            ("tools/call", Some("slow error")) => {
+                sleep(Duration::from_millis(800)).await;
+                self.error(-32601).await
+            }
+            ("tools/call", Some("steady")) => {
+                for step in 0..8 {
+                    sleep(Duration::from_millis(100)).await;
+                    self.note("progress", &json!({"progress": step})).await?;
+                }
+                self.result("{}").await
             }
             ("tools/call", Some("lines")) => self.result("{\r\n}").await,
             ("tools/call", Some("large")) => {

@@ -8,6 +8,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use super::Envelope;
 
@@ -21,7 +22,34 @@ pub fn passes_for(key: &str, name: &str) -> bool {
         '\u{212a}' => 'k',
         other => other.to_ascii_lowercase(),
     };
-    key != name && key.chars().map(plain).eq(name.chars())
+    key != name && key.chars().map(plain).eq(name.chars().map(plain))
+}
+
+/// Whether some reader of `object` may take another of its fields for `name` than Caisson does: one that passes for
+/// it, or one of several that are called so.
+pub fn is_mistakable(object: &RawValue, name: &str) -> bool {
+    let mut fields = serde_json::Deserializer::from_str(object.get());
+    fields.deserialize_map(Mistakable(name)).unwrap_or(false)
+}
+
+struct Mistakable<'n>(&'n str);
+
+impl<'de> Visitor<'de> for Mistakable<'_> {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let (mut named, mut passing) = (0, false);
+        while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
+            named += usize::from(key == self.0);
+            passing |= passes_for(&key, self.0);
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(passing || named > 1)
+    }
 }
 
 /// A key, borrowed where it has no escapes.
@@ -49,7 +77,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'a>, A::Error> {
         let (mut jsonrpc, mut id, mut method) = (None, None, None);
-        let (mut params, mut result, mut error) = (None, None, None);
+        let (mut params, mut result, mut error) = (None, None::<&'de RawValue>, None);
         while let Some(Key(key)) = map.next_key::<Key<'de>>()? {
             match &*key {
                 "jsonrpc" => once(&mut jsonrpc, map.next_value::<Text<'de>>()?.0, "jsonrpc")?,
@@ -66,13 +94,16 @@ impl<'de: 'a, 'a> Visitor<'de> for Fields<'a> {
                 }
             }
         }
+        let (method, error) = (method.flatten(), error.flatten());
+        // A result may be null, but beside something else that is a field left empty.
+        let result = result.filter(|result| result.get() != "null" || (method.is_none() && error.is_none()));
         Ok(Envelope {
             jsonrpc: jsonrpc.flatten(),
             id: id.flatten(),
-            method: method.flatten(),
+            method,
             params: params.flatten(),
-            result: result.flatten(),
-            error: error.flatten(),
+            result,
+            error,
         })
     }
 }

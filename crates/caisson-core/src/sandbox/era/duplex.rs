@@ -104,16 +104,22 @@ fn initializes(envelope: &Envelope<'_>) -> Fault {
         protocol_version: Option<Cow<'a, str>>,
     }
     let params = envelope.params.and_then(|params| serde_json::from_str::<Initialize<'_>>(params.get()).ok());
+    let requested = params.and_then(|params| params.protocol_version);
+    unsupported(requested.as_deref(), ", which has no initialize: begin with server/discover")
+}
+
+/// The refusal of a version. `rest` ends the sentence that names the one spoken here.
+fn unsupported(requested: Option<&str>, rest: &str) -> Fault {
     let mut data = json!({"supported": [MODERN]});
-    if let Some(version) = params.and_then(|params| params.protocol_version) {
+    if let Some(version) = requested {
         data["requested"] = version.into();
     }
-    let message =
-        format!("this connection speaks MCP {MODERN}, which has no initialize: begin with server/discover");
+    let message = format!("this connection speaks MCP {MODERN}{rest}");
     Fault::Given(json!({"code": UNSUPPORTED_VERSION, "message": message, "data": data}).to_string())
 }
 
-/// Whether the request says what every request must (MCP 2026-07-28, "Per-request protocol fields").
+/// Whether the request says what every request must, and is of the version spoken here (MCP 2026-07-28,
+/// "Per-request protocol fields").
 fn is_enveloped(message: &[u8]) -> Result<(), Fault> {
     #[derive(Deserialize)]
     struct Meta<'a> {
@@ -129,11 +135,13 @@ fn is_enveloped(message: &[u8]) -> Result<(), Fault> {
     let Some(Meta { version, capabilities }) = meta else {
         return Err(needs(&format!("with {PROTOCOL_VERSION} and {CLIENT_CAPABILITIES}")));
     };
-    if !version.is_some_and(|version| version.get().starts_with('"')) {
-        return Err(needs(&format!("with {PROTOCOL_VERSION}, a text")));
-    }
+    let version = version.and_then(|version| serde_json::from_str::<String>(version.get()).ok());
+    let version = version.ok_or_else(|| needs(&format!("with {PROTOCOL_VERSION}, a text")))?;
     if !capabilities.is_some_and(|capabilities| capabilities.get().starts_with('{')) {
         return Err(needs(&format!("with {CLIENT_CAPABILITIES}, an object")));
+    }
+    if version != MODERN {
+        return Err(unsupported(Some(&version), " alone"));
     }
     Ok(())
 }

@@ -26,14 +26,10 @@ pub(super) async fn eras(opener: &dyn Opens, patience: Duration) -> Result<Eras,
     tokio::pin!(with_sessions, without);
     let (legacy, modern) = tokio::select! {
         legacy = &mut with_sessions => {
-            let modern = if matches!(legacy, Ok(Ok(()))) {
-                timeout(GRACE, without).await.unwrap_or(Ok(Err(SessionError::Closed)))
-            } else {
-                without.await
-            };
+            let modern = other(&legacy, without).await;
             (legacy, modern)
         }
-        modern = &mut without => (with_sessions.await, modern),
+        modern = &mut without => (other(&modern, with_sessions).await, modern),
     };
     match (legacy?, modern?) {
         (Err(error), Err(_)) => {
@@ -43,15 +39,24 @@ pub(super) async fn eras(opener: &dyn Opens, patience: Duration) -> Result<Eras,
     }
 }
 
-async fn with_sessions(
-    opener: &dyn Opens,
-    patience: Duration,
-) -> Result<Result<(), SessionError>, SandboxError> {
+/// What a server was found to answer in an era.
+type Answered = Result<Result<(), SessionError>, SandboxError>;
+
+/// What it answers in the other era, when it has answered in one.
+async fn other(answered: &Answered, other: impl Future<Output = Answered>) -> Answered {
+    if matches!(answered, Ok(Ok(()))) {
+        timeout(GRACE, other).await.unwrap_or(Ok(Err(SessionError::Closed)))
+    } else {
+        other.await
+    }
+}
+
+async fn with_sessions(opener: &dyn Opens, patience: Duration) -> Answered {
     let mut conversation = Conversation::open(opener, patience).await?;
     Ok(conversation.initialize().await.and_then(accepted).map(drop))
 }
 
-async fn without(opener: &dyn Opens, patience: Duration) -> Result<Result<(), SessionError>, SandboxError> {
+async fn without(opener: &dyn Opens, patience: Duration) -> Answered {
     #[derive(Deserialize)]
     struct Discovered {
         #[serde(rename = "supportedVersions")]

@@ -5,4 +5,5 @@ mod duplex;
 mod fake;
 mod hub;
 mod lazy;
+mod probe;
 mod script;

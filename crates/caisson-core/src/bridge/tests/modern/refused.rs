@@ -47,7 +47,8 @@ async fn each_rung_refuses() {
     }
     let unsupported = modern.clone().with("mcp-protocol-version", "v999.0.0").post(&other).await;
     let data = whole(unsupported).await.1["error"]["data"].clone();
-    assert_eq!(data, json!({"supported": [MODERN], "requested": "v999.0.0"}));
+    let supported = [MODERN, NEWEST, "2025-06-18", "2025-03-26", "2024-11-05"];
+    assert_eq!(data, json!({"supported": supported, "requested": "v999.0.0"}));
     let answer = json!({"jsonrpc": "2.0", "id": 1, "result": {}});
     assert_eq!(error(modern.clone(), &answer).await, (400, -32600, Value::Null));
     assert_eq!(error(modern.clone(), &json!([discover()])).await, (400, -32600, Value::Null));
@@ -88,7 +89,7 @@ async fn what_the_token_does_not_allow() {
         let denied = called(&client, 2, tool).await;
         assert!(denied.headers()["www-authenticate"].to_str().unwrap().contains("insufficient_scope"));
         let (status, message) = whole(denied).await;
-        assert_eq!((status, &message["error"]["code"], &message["id"]), (403, &json!(-32010), &json!(2)));
+        assert_eq!((status, &message["error"]["code"], &message["id"]), (403, &json!(-31010), &json!(2)));
     }
     assert_eq!(refusal(called(&client.clone().to("/s/other/mcp"), 1, "echo").await).await.0, 403);
     assert_eq!(refusal(called(&client.with("authorization", ""), 1, "echo").await).await.0, 401);

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::super::{super::SessionError, keys};
 use crate::{
     gate::CallerId,
-    model::{Envelope, EnvelopeKind, RequestId, Splice},
+    model::{Envelope, EnvelopeKind, RequestId, Splice, is_mistakable},
 };
 
 /// Where what comes back on a request goes.
@@ -71,8 +71,9 @@ impl Calls {
         if progress.is_some() {
             splice.set(&TOKEN, &ours);
         }
-        let listens =
-            splice.get(&["method"]).is_some_and(|method| method.get() == "\"subscriptions/listen\"");
+        let method =
+            splice.get(&["method"]).and_then(|method| serde_json::from_str::<String>(method.get()).ok());
+        let listens = method.as_deref() == Some("subscriptions/listen");
         self.callers = match std::mem::take(&mut self.callers) {
             Callers::None => Callers::One(caller.clone()),
             Callers::One(one) if one == *caller => Callers::One(one),
@@ -80,6 +81,16 @@ impl Calls {
         };
         self.open.insert(number, Call { id, progress, listens, sink });
         Some((number, splice.done()))
+    }
+
+    /// Whether a server might take another field of a request for its progress token than the one that
+    /// [`Self::begin`] replaces. It would tell somebody else of this one's progress.
+    pub(super) fn may_mistake_token(request: &[u8]) -> bool {
+        let Some(params) = Splice::of(request).and_then(|request| request.get(&["params"])) else {
+            return false;
+        };
+        let meta = Splice::of(params.get().as_bytes()).and_then(|params| params.get(&["_meta"]));
+        is_mistakable(params, "_meta") || meta.is_some_and(|meta| is_mistakable(meta, "progressToken"))
     }
 
     /// Lets go of a request; whether it was open.
@@ -103,7 +114,9 @@ impl Calls {
             (EnvelopeKind::Response, Some(RequestId::Number(number))) => self.answer(number, message),
             (EnvelopeKind::Response, _) => Routed::Unknown,
             (EnvelopeKind::Request, Some(id)) => Routed::Asked(id),
-            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => self.notice(message),
+            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => {
+                self.notice(envelope.method.as_deref(), message)
+            }
         }
     }
 
@@ -119,7 +132,7 @@ impl Calls {
         Routed::Answer(call.sink, splice.done().into())
     }
 
-    fn notice(&self, message: &Bytes) -> Routed {
+    fn notice(&mut self, method: Option<&str>, message: &Bytes) -> Routed {
         const PROGRESS: [&str; 2] = ["params", "progressToken"];
         const SUBSCRIPTION: [&str; 3] = ["params", "_meta", keys::SUBSCRIPTION];
         const REQUEST: [&str; 2] = ["params", "requestId"];
@@ -135,7 +148,17 @@ impl Calls {
             let theirs = if path == PROGRESS { call.progress.as_ref() } else { Some(&call.id) };
             let Some(theirs) = theirs else { return Routed::Unknown };
             splice.set(path, theirs);
-            return Routed::Notice(number, call.sink.clone(), splice.done().into());
+            // One that ends a subscription may name it both ways.
+            if path == SUBSCRIPTION && splice.get(&REQUEST).is_some_and(|also| also.get() == named.get()) {
+                splice.set(&REQUEST, &call.id);
+            }
+            let sink = call.sink.clone();
+            // A subscription alone is the server's to end (MCP 2026-07-28, "Cancellation").
+            if call.listens && method == Some("notifications/cancelled") {
+                self.open.remove(&number);
+                return Routed::Answer(sink, splice.done().into());
+            }
+            return Routed::Notice(number, sink, splice.done().into());
         }
         // A log message names no request. It is delivered where no doubt is possible: to the only request there
         // is, of the only caller there ever was.

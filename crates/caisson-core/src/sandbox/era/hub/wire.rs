@@ -81,7 +81,11 @@ impl Wire {
         let exchange = Exchange::new(messages, given_up.clone().drop_guard());
         tokio::spawn(Arc::clone(self).cancel_when(number, given_up));
         // When this is given up in the middle, the request is sent whole or not at all; the cancellation follows.
-        self.sender.pass(&request).await?;
+        if let Err(error) = self.sender.pass(&request).await {
+            // It was not sent: there is nothing to cancel.
+            self.calls().end(number);
+            return Err(error);
+        }
         Ok(exchange)
     }
 

@@ -131,6 +131,20 @@ async fn a_request_without_what_each_needs_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_version_that_is_not_spoken_is_refused() {
+    let mut pair = open();
+    for version in ["2099-01-01", "2025-11-25", ""] {
+        let mut params = call("t");
+        params["_meta"]["io.modelcontextprotocol/protocolVersion"] = json!(version);
+        pair.request(7, "tools/call", params).await;
+        let told = pair.told().await;
+        assert_eq!((&told["id"], &told["error"]["code"]), (&json!(7), &json!(-32022)), "{told}");
+        assert_eq!(told["error"]["data"], json!({"supported": ["2026-07-28"], "requested": version}));
+    }
+    pair.is_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_id_in_progress_is_refused() {
     let mut pair = open();
     pair.request(1, "tools/call", call("a")).await;

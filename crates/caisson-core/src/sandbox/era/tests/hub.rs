@@ -1,3 +1,6 @@
+mod crossing;
+mod refused;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
@@ -105,6 +108,36 @@ async fn subscriptions_go_by_the_clients_own_id() {
         .await;
     let ended = heard(&mut b).await;
     assert_eq!((&ended["id"], &ended["result"]["_meta"][SUBSCRIPTION]), (&json!("s"), &json!("s")));
+}
+
+#[tokio::test]
+async fn a_subscription_the_server_cancels_is_over() {
+    let Setup { hub, mut processes, .. } = setup();
+    let listen =
+        json!({"jsonrpc": "2.0", "id": "s", "method": "subscriptions/listen", "params": {"_meta": {}}});
+    // Some writers escape what need not be.
+    let escaped = |message: &Value| message.to_string().replace('/', "\\/");
+    let mut listening = hub.ask(caller("a"), escaped(&listen).into()).await.unwrap();
+    let mut calling = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    let cancel = |of: &Value| {
+        json!({"jsonrpc": "2.0", "method": "notifications/cancelled",
+        "params": {"requestId": of["id"], "_meta": {SUBSCRIPTION: of["id"]}}})
+    };
+    process.to_client.send(Ok(escaped(&cancel(&first)).into())).await.unwrap();
+    let last = heard(&mut listening).await;
+    assert_eq!(last["params"], json!({"requestId": "s", "_meta": {SUBSCRIPTION: "s"}}));
+    assert!(next(&mut listening).await.is_none());
+    drop(listening);
+    // No other request is the server's to cancel.
+    process.says(cancel(&second)).await;
+    assert_eq!(heard(&mut calling).await["params"]["requestId"], 1);
+    process.says(json!({"jsonrpc": "2.0", "id": second["id"], "result": null})).await;
+    assert_eq!(heard(&mut calling).await, json!({"jsonrpc": "2.0", "id": 1, "result": null}));
+    drop(calling);
+    let silent = timeout(Duration::from_millis(50), process.from_client.recv()).await;
+    assert!(silent.is_err(), "what the server has ended is not cancelled");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ pub(super) fn of(message: &[u8]) -> HeaderMap {
     let named = match &*method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => Some("taskId"),
         _ => None,
     };
     let mut set = |name, value: Option<String>| {
@@ -75,6 +76,9 @@ mod tests {
         assert_eq!(headers[VERSION], "2026-07-28");
         assert_eq!(headers[METHOD], "resources/read");
         assert_eq!(headers[NAME], "=?base64?ZmlsZTovLy/DvA==?=");
+        let message =
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/update","params":{"name":"x","taskId":"t"}}"#;
+        assert_eq!(of(message.as_bytes())[NAME], "t");
         let message = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"name":"x"}}"#;
         assert!(!of(message.as_bytes()).contains_key(NAME));
     }
