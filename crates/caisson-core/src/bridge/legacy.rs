@@ -68,7 +68,7 @@ impl Inner {
             return Err(Refusal::Draining);
         }
         let permit = self.gate.open(&principal, &server).map_err(Refusal::Denied)?;
-        let place = self.sessions.take_place(&principal)?;
+        let place = self.sessions.take_place(&principal, &server)?;
         let cannot_start = |why: String| Refusal::CannotStart { server: server.clone(), why };
         let opened =
             self.servers.open(permit, hello).await.map_err(|error| cannot_start(error.to_string()))?;

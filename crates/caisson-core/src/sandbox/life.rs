@@ -19,8 +19,8 @@ pub(super) enum Life {
     Stopped,
     /// A container is being brought up.
     Starting { failures: u32 },
-    /// A container runs. `idle` is since when nobody uses it.
-    Running { failures: u32, sessions: usize, idle: Option<Instant> },
+    /// A container runs. `healthy`: it has answered. `idle` is since when nobody uses it.
+    Running { failures: u32, healthy: bool, sessions: usize, idle: Option<Instant> },
     /// A container is being taken down.
     Stopping { then: Then },
     /// No container; it failed, and is started again at `until`.
@@ -134,7 +134,9 @@ impl Life {
         match self {
             Self::Stopped => stopped(event),
             Self::Starting { failures } => starting(failures, event, at),
-            Self::Running { failures, sessions, idle } => running(failures, sessions, idle, event, at),
+            Self::Running { failures, healthy, sessions, idle } => {
+                running(failures, healthy, sessions, idle, event, at)
+            }
             Self::Stopping { then } => stopping(then, event),
             Self::Backoff { failures, reason, until } => backoff(failures, reason, until, event, at),
             Self::Failed { reason, for_good } => failed(reason, for_good, event),
@@ -167,7 +169,9 @@ fn stopped(event: LifeEvent) -> (Life, Vec<Effect>) {
 
 fn starting(failures: u32, event: LifeEvent, at: &Circumstances<'_>) -> (Life, Vec<Effect>) {
     match event {
-        E::Started => (Life::Running { failures, sessions: 0, idle: Some(at.now) }, vec![Effect::Admit]),
+        E::Started => {
+            (Life::Running { failures, healthy: false, sessions: 0, idle: Some(at.now) }, vec![Effect::Admit])
+        }
         E::StartFailed { reason, may_pass: true } => {
             let refused = Effect::Refuse(Refused::Failed(reason.clone()));
             (after_failure(failures, reason, at), vec![refused])
@@ -196,30 +200,35 @@ fn starting(failures: u32, event: LifeEvent, at: &Circumstances<'_>) -> (Life, V
 
 fn running(
     failures: u32,
+    healthy: bool,
     sessions: usize,
     idle: Option<Instant>,
     event: LifeEvent,
     at: &Circumstances<'_>,
 ) -> (Life, Vec<Effect>) {
-    let stay = |effects| (Life::Running { failures, sessions, idle }, effects);
+    let stay = |effects| (Life::Running { failures, healthy, sessions, idle }, effects);
     match event {
         E::Wanted | E::StartAsked => stay(vec![Effect::Admit]),
         E::StopAsked => (Life::Stopping { then: Then::Stay }, vec![Effect::Stop]),
         E::RestartAsked => (Life::Stopping { then: Then::Start }, vec![Effect::Stop]),
         E::Ended { reason } => (after_failure(failures, reason, at), Vec::new()),
+        // Others may be served: what failed is one process too many, and not the server.
+        E::ProcessFailed { .. } if healthy && sessions > 1 => stay(Vec::new()),
         E::ProcessFailed { .. } if failures < at.settings.restarts => {
-            (Life::Running { failures: failures + 1, sessions, idle }, Vec::new())
+            (Life::Running { failures: failures + 1, healthy, sessions, idle }, Vec::new())
         }
         E::ProcessFailed { reason } => (Life::Stopping { then: Then::Fail { reason } }, vec![Effect::Stop]),
-        E::Healthy => (Life::Running { failures: 0, sessions, idle }, Vec::new()),
-        E::SessionOpened => (Life::Running { failures, sessions: sessions + 1, idle: None }, Vec::new()),
+        E::Healthy => (Life::Running { failures: 0, healthy: true, sessions, idle }, Vec::new()),
+        E::SessionOpened => {
+            (Life::Running { failures, healthy, sessions: sessions + 1, idle: None }, Vec::new())
+        }
         E::SessionClosed => {
             let sessions = sessions.saturating_sub(1);
             let idle = (sessions == 0).then(|| idle.unwrap_or(at.now));
-            (Life::Running { failures, sessions, idle }, Vec::new())
+            (Life::Running { failures, healthy, sessions, idle }, Vec::new())
         }
         E::Tick
-            if Life::Running { failures, sessions, idle }
+            if Life::Running { failures, healthy, sessions, idle }
                 .deadline(at.settings)
                 .is_some_and(|due| at.now >= due) =>
         {

@@ -127,6 +127,40 @@ async fn a_server_that_exits_at_once_says_why_and_is_given_up_after_some_tries()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_has_so_many_sessions_and_no_more() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    let mut sessions = Vec::new();
+    let full = loop {
+        match sandbox.open_session(open(), b"").await {
+            Ok(session) => sessions.push(session.split()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, SandboxError::Full { sessions: 56, .. }), "{full}");
+    assert_eq!(sessions.len(), 56);
+    let (sender, mut receiver) = sessions.pop().unwrap();
+    sender.send(message(), b"{}").await.unwrap();
+    assert_eq!(next(&mut receiver).await, Some(Ok("{}".into())));
+    drop((sender, receiver));
+    sandbox.open_session(open(), b"").await.unwrap();
+    assert_eq!(fake.started(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_room_for_a_process_is_no_failure_of_the_server() {
+    let fake = Fake::new(Script::NoRoom);
+    let sandbox = fake.sandbox(server());
+    for _ in 0..5 {
+        let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+        let error = next(&mut receiver).await.unwrap().unwrap_err();
+        assert!(error.contains("64 processes run already"), "{error}");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(sandbox.state(&name()), Some(ServerState::Running { sessions: 0 }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_ends_takes_its_sessions_along_and_comes_back() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());

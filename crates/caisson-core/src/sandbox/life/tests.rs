@@ -103,6 +103,21 @@ fn an_answer_forgets_the_failures() {
 }
 
 #[test]
+fn a_process_too_many_stops_nobody_elses() {
+    let crash = || E::ProcessFailed { reason: why("exit code 1") };
+    let (mut life, _) = walk([E::Wanted, E::Started, E::SessionOpened, E::Healthy]);
+    for _ in 0..10 {
+        for event in [E::SessionOpened, crash(), E::SessionClosed] {
+            assert_eq!(step(&mut life, event, &at(Instant::now())), []);
+        }
+    }
+    assert_eq!(life.state(), ServerState::Running { sessions: 1 });
+    // Where nobody else is served, failures count.
+    let failed = (0..3).flat_map(|_| step(&mut life, crash(), &at(Instant::now()))).collect::<Vec<_>>();
+    assert_eq!(failed, [Effect::Stop]);
+}
+
+#[test]
 fn stop_wins_wherever_it_stands() {
     let running = [E::Wanted, E::Started];
     let ways: [(&[LifeEvent], &[Effect]); 5] = [

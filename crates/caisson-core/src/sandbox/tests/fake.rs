@@ -39,6 +39,8 @@ pub(super) enum Script {
     Echo,
     /// Writes to standard error and exits with code 3.
     ExitAtOnce,
+    /// The airlock has no room for a session's process.
+    NoRoom,
     /// The airlock cannot launch it.
     LaunchFails,
     /// The airlock never answers.
@@ -321,6 +323,11 @@ async fn airlock(pipe: DuplexStream, script: Script, world: Arc<World>) {
                     Some(Header::Exec { process, .. }) => (process, true),
                     other => panic!("{other:?}"),
                 };
+                if script == Script::NoRoom {
+                    let reason = "64 processes run already".into();
+                    drop(stream.shutdown().await);
+                    return drop(events.send(AirlockEvent::StartFailed { process, reason }));
+                }
                 let code = if exec {
                     stderr(&opener, process, b"err\n").await;
                     stream.write_all(b"out\n").await.unwrap();
@@ -384,7 +391,12 @@ async fn serve(
                 }
             }
         }
-        Script::Echo | Script::Stubborn | Script::Egress | Script::LaunchFails | Script::Silent => {}
+        Script::Echo
+        | Script::Stubborn
+        | Script::Egress
+        | Script::NoRoom
+        | Script::LaunchFails
+        | Script::Silent => {}
     }
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
