@@ -108,7 +108,6 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     common: Arc<Common>,
     servers: RwLock<BTreeMap<ServerName, Handle>>,
-    paused: AtomicBool,
     shut_down: AtomicBool,
 }
 
@@ -129,7 +128,7 @@ impl Sandbox {
         } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
-        let swept = OnceCell::new();
+        let (paused, swept) = (AtomicBool::new(false), OnceCell::new());
         Self::with(Common {
             dock,
             secrets,
@@ -141,6 +140,7 @@ impl Sandbox {
             authorities,
             clock,
             pins,
+            paused,
             swept,
         })
     }
@@ -149,7 +149,6 @@ impl Sandbox {
         Self(Arc::new(Inner {
             common: Arc::new(common),
             servers: RwLock::default(),
-            paused: AtomicBool::new(false),
             shut_down: AtomicBool::new(false),
         }))
     }
@@ -258,7 +257,7 @@ impl Sandbox {
 
     /// Stops all servers and lets none start; or lets them start again.
     pub async fn pause(&self, paused: bool) {
-        if self.0.paused.swap(paused, Ordering::SeqCst) != paused {
+        if self.0.common.paused.swap(paused, Ordering::SeqCst) != paused {
             // Nobody watching is fine.
             drop(self.0.common.events.send(Event::Paused { paused }));
         }
@@ -269,7 +268,7 @@ impl Sandbox {
 
     /// Whether all servers are paused.
     pub fn is_paused(&self) -> bool {
-        self.0.paused.load(Ordering::SeqCst)
+        self.0.common.paused.load(Ordering::SeqCst)
     }
 
     /// Opens a session with the server the permit is for. `hello` is the message the client begins with, which is

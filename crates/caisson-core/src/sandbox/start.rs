@@ -1,6 +1,6 @@
 //! Brings one container up, from what is granted to an airlock that is ready.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use caisson_wire::{Launch, Mode, SecretBytes};
 use futures::future::BoxFuture;
@@ -60,6 +60,8 @@ pub(super) struct Common {
     pub(super) authorities: Authorities,
     pub(super) clock: Clock,
     pub(super) pins: Pins,
+    /// Whether nothing may be started.
+    pub(super) paused: AtomicBool,
     /// Set once what a predecessor has left was removed.
     pub(super) swept: OnceCell<()>,
 }

@@ -1,6 +1,6 @@
 //! One task a server: it owns the server's container, does what the state machine says, and lets sessions in.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -175,7 +175,11 @@ impl Supervisor {
     }
 
     fn asked(&mut self, ask: Ask) {
+        // Whoever asks, this is where a start begins.
+        let paused = self.common.paused.load(Ordering::SeqCst);
         match ask {
+            Ask::Start(reply) | Ask::Restart(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
+            Ask::Open(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
             Ask::Start(reply) => {
                 self.starting.push(reply);
                 self.step(LifeEvent::StartAsked);

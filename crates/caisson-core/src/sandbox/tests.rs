@@ -294,6 +294,28 @@ async fn pause_stops_all_and_starts_none() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pause_holds_for_a_session_that_began_before() {
+    let fake = Fake::new(Script::Mcp);
+    let sandbox = fake.sandbox(server());
+    sandbox.learn(&name()).await.unwrap();
+    sandbox.stop(&name()).await.unwrap();
+    let started = fake.started();
+    let hello = br#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+    let (sender, mut receiver) = sandbox.open_session(open(), hello).await.unwrap().split();
+    sender.send(message(), hello).await.unwrap();
+    assert!(next(&mut receiver).await.unwrap().unwrap().contains("protocolVersion"));
+    sandbox.pause(true).await;
+    let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+    sender.send(message(), call).await.unwrap();
+    let refused = next(&mut receiver).await.unwrap().unwrap();
+    assert!(refused.contains("-32000") && refused.contains("paused"), "{refused}");
+    assert_eq!((fake.started(), fake.running()), (started, 0));
+    sandbox.pause(false).await;
+    sender.send(message(), call).await.unwrap();
+    assert!(next(&mut receiver).await.unwrap().unwrap().contains("result"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn restart_and_shutdown_leave_one_container_and_none() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());

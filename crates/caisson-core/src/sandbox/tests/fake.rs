@@ -37,6 +37,8 @@ use crate::{
 pub(super) enum Script {
     /// Says back each line.
     Echo,
+    /// Answers requests of the protocol with sessions, `initialize` as such, all others with nothing.
+    Mcp,
     /// Writes to standard error and exits with code 3.
     ExitAtOnce,
     /// The airlock has no room for a session's process.
@@ -124,6 +126,7 @@ impl Fake {
             dock: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
+            paused: std::sync::atomic::AtomicBool::new(false),
             swept: tokio::sync::OnceCell::new(),
             egress: Egress::new(Resolver::Fixed(Arc::new(table))),
             events: self.0.events.clone(),
@@ -392,6 +395,7 @@ async fn serve(
             }
         }
         Script::Echo
+        | Script::Mcp
         | Script::Stubborn
         | Script::Egress
         | Script::NoRoom
@@ -401,13 +405,30 @@ async fn serve(
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     while lines.read_line(&mut line).await.is_ok_and(|count| count > 0) {
-        let answer = if script == Script::Egress { egress(opener, &line).await } else { line.clone() };
+        let answer = match script {
+            Script::Egress => egress(opener, &line).await,
+            Script::Mcp => mcp(&line),
+            _ => line.clone(),
+        };
         if lines.get_mut().write_all(answer.as_bytes()).await.is_err() {
             break;
         }
         line.clear();
     }
     0
+}
+
+fn mcp(message: &str) -> String {
+    let message: serde_json::Value = serde_json::from_str(message).unwrap();
+    let answer = match (message["method"].as_str(), &message["id"]) {
+        (_, serde_json::Value::Null) => return String::new(),
+        (Some("initialize"), id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "result": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"},
+        }}),
+        (Some("tools/call"), id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "result": {}}),
+        (_, id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}}),
+    };
+    format!("{answer}\n")
 }
 
 /// Connects to what a message names, as the airlock would.

@@ -122,6 +122,7 @@ impl Real {
             authorities: crate::sandbox::Authorities::default(),
             clock: SystemTime::now,
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
+            paused: std::sync::atomic::AtomicBool::new(false),
             swept: OnceCell::new(),
         });
         Some(Self { sandbox, engine, image, home_id, user, disk })
