@@ -150,6 +150,7 @@ impl Start {
         for grant in &server.permissions.secrets {
             secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
+        self.logs.hide(secrets.iter().map(|(name, _, value)| (name, value)));
         let reaches_out = !server.permissions.hosts.is_empty();
         let authorities = if reaches_out { common.authorities.given().await? } else { None };
         // Last before the container is made, so that the folders are those that were checked.

@@ -231,6 +231,20 @@ async fn a_secret_that_is_not_set_stops_the_start_and_says_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_the_server_prints_stands_in_no_log_and_no_error() {
+    let fake = Fake::new(Script::ExitAtOnce);
+    let mut server = server();
+    server.permissions.secrets.push(SecretGrant { name: "TOKEN".parse().unwrap(), place: SecretPlace::Env });
+    fake.set_secret("TOKEN", "API key");
+    let sandbox = fake.sandbox(server);
+    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let error = next(&mut receiver).await.unwrap().unwrap_err();
+    assert!(error.ends_with("it said: no [secret TOKEN]"), "{error}");
+    let lines = sandbox.logs(&name()).unwrap().lines;
+    assert!(lines.iter().all(|line| !line.text.contains("API key")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_skipped_counted_and_logged() {
     let sandbox = Fake::new(Script::Garbage).sandbox(server());
     let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();

@@ -405,10 +405,12 @@ async fn serve(
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     while lines.read_line(&mut line).await.is_ok_and(|count| count > 0) {
-        let answer = match script {
-            Script::Egress => egress(opener, &line).await,
-            Script::Mcp => mcp(&line),
-            _ => line.clone(),
+        let answer = if script == Script::Egress {
+            egress(opener, &line).await
+        } else if script == Script::Mcp {
+            mcp(&line)
+        } else {
+            line.clone()
         };
         if lines.get_mut().write_all(answer.as_bytes()).await.is_err() {
             break;
