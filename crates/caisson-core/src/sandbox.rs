@@ -263,6 +263,10 @@ impl Sandbox {
         }
         if paused {
             self.ask_all(Ask::Stop).await;
+        } else {
+            let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
+            // A supervisor that is gone keeps nothing on.
+            servers.values().for_each(|handle| drop(handle.asks.send(Ask::Resumed)));
         }
     }
 

@@ -11,6 +11,9 @@ use crate::model::{LifeSettings, ServerState};
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The wait before a server that is always on is tried again, when what it failed of is the user's to mend, or the
+/// engine's.
+const ALWAYS_ON_WAIT: Duration = Duration::from_secs(60);
 
 /// Where a server stands. `failures` counts those in a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +28,8 @@ pub(super) enum Life {
     Stopping { then: Then },
     /// No container; it failed, and is started again at `until`.
     Backoff { failures: u32, reason: String, until: Instant },
-    /// No container; it failed. Unless `for_good`, the next session tries again.
-    Failed { reason: String, for_good: bool },
+    /// No container; it failed. Unless `for_good`, the next session tries again; at the time `again`, nobody need ask.
+    Failed { reason: String, for_good: bool, again: Option<Instant> },
 }
 
 /// What follows when a container has been taken down.
@@ -125,7 +128,8 @@ impl Life {
             Self::Running { .. } if settings.idle_stop == 0 || settings.always_on => None,
             Self::Running { idle, .. } => idle.map(|since| since + settings.idle_stop()),
             Self::Backoff { until, .. } => Some(*until),
-            Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } | Self::Failed { .. } => None,
+            Self::Failed { again, .. } => *again,
+            Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } => None,
         }
     }
 
@@ -139,7 +143,7 @@ impl Life {
             }
             Self::Stopping { then } => stopping(then, event),
             Self::Backoff { failures, reason, until } => backoff(failures, reason, until, event, at),
-            Self::Failed { reason, for_good } => failed(reason, for_good, event),
+            Self::Failed { reason, for_good, again } => failed(reason, for_good, again, event, at),
         }
     }
 }
@@ -178,7 +182,8 @@ fn starting(failures: u32, event: LifeEvent, at: &Circumstances<'_>) -> (Life, V
         }
         E::StartFailed { reason, may_pass: false } => {
             let refused = Effect::Refuse(Refused::Failed(reason.clone()));
-            (Life::Failed { reason, for_good: false }, vec![refused])
+            let again = at.settings.always_on.then(|| at.now + ALWAYS_ON_WAIT);
+            (Life::Failed { reason, for_good: false, again }, vec![refused])
         }
         E::StopAsked => {
             (Life::Stopping { then: Then::Stay }, vec![Effect::Refuse(Refused::Stopped), Effect::Stop])
@@ -244,7 +249,7 @@ fn stopping(then: Then, event: LifeEvent) -> (Life, Vec<Effect>) {
         (E::Halted, Then::Start) => start(0),
         (E::Halted, Then::Fail { reason }) => {
             let refused = Effect::Refuse(Refused::GaveUp(reason.clone()));
-            (Life::Failed { reason, for_good: true }, vec![refused])
+            (Life::Failed { reason, for_good: true, again: None }, vec![refused])
         }
         (E::StopAsked, _) => (Life::Stopping { then: Then::Stay }, vec![Effect::Refuse(Refused::Stopped)]),
         (E::StartAsked | E::RestartAsked, _) | (E::Wanted, Then::Stay) => {
@@ -294,13 +299,20 @@ fn backoff(
     }
 }
 
-fn failed(reason: String, for_good: bool, event: LifeEvent) -> (Life, Vec<Effect>) {
+fn failed(
+    reason: String,
+    for_good: bool,
+    again: Option<Instant>,
+    event: LifeEvent,
+    at: &Circumstances<'_>,
+) -> (Life, Vec<Effect>) {
     match event {
         E::StartAsked | E::RestartAsked => start(0),
+        E::Tick if again.is_some_and(|again| at.now >= again) => start(0),
         E::Wanted if !for_good => start(0),
         E::Wanted => {
             let refused = Effect::Refuse(Refused::GaveUp(reason.clone()));
-            (Life::Failed { reason, for_good }, vec![refused])
+            (Life::Failed { reason, for_good, again }, vec![refused])
         }
         E::StopAsked | E::Changed => (Life::Stopped, Vec::new()),
         E::Started
@@ -311,14 +323,14 @@ fn failed(reason: String, for_good: bool, event: LifeEvent) -> (Life, Vec<Effect
         | E::Healthy
         | E::SessionOpened
         | E::SessionClosed
-        | E::Tick => (Life::Failed { reason, for_good }, Vec::new()),
+        | E::Tick => (Life::Failed { reason, for_good, again }, Vec::new()),
     }
 }
 
 /// A failure more: wait and try again, or give up.
 fn after_failure(failures: u32, reason: String, at: &Circumstances<'_>) -> Life {
     if failures >= at.settings.restarts {
-        return Life::Failed { reason, for_good: true };
+        return Life::Failed { reason, for_good: true, again: None };
     }
     let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
     // From three quarters of the wait to five quarters.

@@ -39,6 +39,8 @@ pub(super) enum Ask {
     Open(Reply<Session>),
     /// The server's definition is a new one.
     Changed,
+    /// What was paused may run again.
+    Resumed,
     /// Stop, and end the supervisor.
     End(Reply<()>),
 }
@@ -196,11 +198,23 @@ impl Supervisor {
                 self.stopping.push(reply);
                 self.step(LifeEvent::StopAsked);
             }
-            Ask::Changed => self.step(LifeEvent::Changed),
+            Ask::Changed => {
+                self.step(LifeEvent::Changed);
+                self.keep_on();
+            }
+            Ask::Resumed => self.keep_on(),
             Ask::End(reply) => {
                 self.ending = Some(reply);
                 self.step(LifeEvent::StopAsked);
             }
+        }
+    }
+
+    /// Starts a server that is always on and does not run.
+    fn keep_on(&mut self) {
+        let paused = self.common.paused.load(Ordering::SeqCst);
+        if !paused && self.settings().always_on && matches!(self.life, Life::Stopped | Life::Failed { .. }) {
+            self.step(LifeEvent::StartAsked);
         }
     }
 

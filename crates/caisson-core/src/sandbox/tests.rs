@@ -330,6 +330,31 @@ async fn pause_holds_for_a_session_that_began_before() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_always_on_runs_again_after_a_change_a_pause_and_a_failure() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    let runs = |state: &ServerState| matches!(state, ServerState::Running { .. });
+    let mut always = server();
+    always.life.always_on = true;
+    sandbox.define(&name(), always.clone());
+    settled(&sandbox, runs).await;
+    sandbox.pause(true).await;
+    sandbox.define(&name(), server());
+    sandbox.define(&name(), always.clone());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((sandbox.state(&name()), fake.running()), (Some(ServerState::Stopped), 0));
+    sandbox.pause(false).await;
+    settled(&sandbox, runs).await;
+
+    always.permissions.secrets.push(SecretGrant { name: "TOKEN".parse().unwrap(), place: SecretPlace::Env });
+    sandbox.define(&name(), always);
+    sandbox.restart(&name()).await.unwrap_err();
+    settled(&sandbox, |state| matches!(state, ServerState::Failed { .. })).await;
+    fake.set_secret("TOKEN", "s3cr3t");
+    settled(&sandbox, runs).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn restart_and_shutdown_leave_one_container_and_none() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
