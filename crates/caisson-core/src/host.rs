@@ -210,9 +210,13 @@ impl Host {
         let listener = Listener::bind(&parts.paths.socket, parts.user.uid)?;
         tracing::info!(socket = %parts.paths.socket.display(), role = parts.role, "Caisson is ready");
         let bridge = tokio::spawn(bridging::serve(self.clone()));
+        // Nobody waits for it: an engine may be slow to say that it is not there.
+        let sandbox = parts.sandbox.clone();
+        let sweeping = tokio::spawn(async move { sandbox.sweep().await });
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
+        sweeping.abort();
         parts.sandbox.shutdown().await;
         tracing::info!("Caisson has stopped");
         Ok(())

@@ -29,7 +29,7 @@ mod vessel;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -142,6 +142,7 @@ impl Sandbox {
             pins,
             paused,
             swept,
+            mine: Mutex::default(),
         })
     }
 
@@ -151,6 +152,11 @@ impl Sandbox {
             servers: RwLock::default(),
             shut_down: AtomicBool::new(false),
         }))
+    }
+
+    /// Removes the containers that a crashed predecessor has left, where an engine answers; else the first start does.
+    pub async fn sweep(&self) {
+        self.0.common.sweep().await;
     }
 
     /// Tells what is installed under a name. For one that is known already: changed hosts are in force at once,

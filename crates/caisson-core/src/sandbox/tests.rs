@@ -355,6 +355,20 @@ async fn what_is_always_on_runs_again_after_a_change_a_pause_and_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_predecessor_left_is_swept_away_and_nothing_else() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    fake.set_names(&["stuck", "left"]);
+    sandbox.start(&name()).await.unwrap();
+    let names = fake.names();
+    assert_eq!((names.len(), names[0].as_str()), (2, "stuck"), "{names:?}");
+    // It is tried again, and what runs by then is not an earlier run's.
+    fake.set_names(&[&names[1], "left"]);
+    sandbox.sweep().await;
+    assert_eq!(fake.names(), [names[1].as_str()]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn restart_and_shutdown_leave_one_container_and_none() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());

@@ -94,6 +94,8 @@ struct World {
     started: AtomicUsize,
     running: AtomicUsize,
     removed: AtomicUsize,
+    /// The containers that are there.
+    names: Mutex<Vec<String>>,
     flooded: AtomicUsize,
     launch: Mutex<Option<Launch>>,
     told: watch::Sender<Vec<Vec<EgressName>>>,
@@ -110,6 +112,7 @@ impl Fake {
             started: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             removed: AtomicUsize::new(0),
+            names: Mutex::default(),
             flooded: AtomicUsize::new(0),
             launch: Mutex::default(),
             told: watch::Sender::new(Vec::new()),
@@ -128,6 +131,7 @@ impl Fake {
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
             paused: std::sync::atomic::AtomicBool::new(false),
             swept: tokio::sync::OnceCell::new(),
+            mine: std::sync::Mutex::default(),
             egress: Egress::new(Resolver::Fixed(Arc::new(table))),
             events: self.0.events.clone(),
             home_id: "home1234".into(),
@@ -159,6 +163,15 @@ impl Fake {
 
     pub(super) fn removed(&self) -> usize {
         self.0.removed.load(SeqCst)
+    }
+
+    /// Lets containers be there, or no longer. One called `stuck` cannot be removed.
+    pub(super) fn set_names(&self, names: &[&str]) {
+        *self.0.names.lock().unwrap() = names.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.names.lock().unwrap().clone()
     }
 
     pub(super) fn flooded(&self) -> usize {
@@ -234,8 +247,9 @@ impl Dock for Fake {
         Box::pin(async { Ok(Some(ImageSettings::default())) })
     }
 
-    fn run<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<Vessel, StartError>> {
+    fn run<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Vessel, StartError>> {
         Box::pin(async {
+            self.0.names.lock().unwrap().push(plan.container_name());
             // As slow as Podman.
             tokio::time::sleep(Duration::from_millis(10)).await;
             let world = self.0.clone();
@@ -280,8 +294,15 @@ impl Dock for Fake {
         Box::pin(async { Ok(()) })
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), StartError>> {
-        Box::pin(async { Ok(()) })
+    fn sweep<'a>(
+        &'a self,
+        is_mine: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        let mut names = self.0.names.lock().unwrap();
+        names.retain(|name| is_mine(name) || name == "stuck");
+        let stuck = || StartError::Airlock("a container cannot be removed".into());
+        let swept = if names.iter().any(|name| name == "stuck") { Err(stuck()) } else { Ok(()) };
+        Box::pin(async { swept })
     }
 }
 
@@ -428,7 +449,9 @@ fn mcp(message: &str) -> String {
             "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"},
         }}),
         (Some("tools/call"), id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "result": {}}),
-        (_, id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}}),
+        (_, id) => {
+            serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}})
+        }
     };
     format!("{answer}\n")
 }

@@ -124,6 +124,7 @@ impl Real {
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
             paused: std::sync::atomic::AtomicBool::new(false),
             swept: OnceCell::new(),
+            mine: std::sync::Mutex::default(),
         });
         Some(Self { sandbox, engine, image, home_id, user, disk })
     }
