@@ -191,11 +191,12 @@ impl Sandbox {
         }
     }
 
-    /// Removes the volume with what a server has kept between its runs. Stop the server first.
+    /// Removes the volume with what a server has kept between its runs, and says whether there was one. Stop the
+    /// server first.
     ///
     /// # Errors
     /// When the engine cannot.
-    pub async fn erase_state(&self, name: &ServerName) -> Result<(), SandboxError> {
+    pub async fn erase_state(&self, name: &ServerName) -> Result<bool, SandboxError> {
         let volume = plan::state_volume(name, &self.0.common.home_id);
         let erased = self.0.common.dock.remove_volume(&volume).await;
         erased.map_err(|cause| SandboxError::Engine(Arc::new(cause)))

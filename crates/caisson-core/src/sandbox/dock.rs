@@ -65,7 +65,7 @@ impl Dock for EngineDock {
         })
     }
 
-    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, StartError>> {
         Box::pin(async move { Ok(self.engines.get().await?.remove_volume(name).await?) })
     }
 

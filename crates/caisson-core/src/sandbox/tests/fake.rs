@@ -290,8 +290,8 @@ impl Dock for Fake {
         Box::pin(async {})
     }
 
-    fn remove_volume<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
-        Box::pin(async { Ok(()) })
+    fn remove_volume<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, StartError>> {
+        Box::pin(async { Ok(false) })
     }
 
     fn sweep<'a>(

@@ -168,7 +168,8 @@ impl Real {
         self.sandbox.shutdown().await;
         for _ in 0..50 {
             if self.engine.list_ours(&self.home_id).await.unwrap().is_empty() {
-                return self.sandbox.erase_state(&name()).await.unwrap();
+                self.sandbox.erase_state(&name()).await.unwrap();
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
