@@ -19,7 +19,9 @@ run: ## Set up, install a server, call it through the bridge, then open the tray
 	@$(MAKE) --no-print-directory build
 	@scripts/run $(TARGET)/release
 
-build: inside ## Build the release command line at target/release/caisson
+build: ## Build the release command line at target/release/caisson
+	@scripts/setup build
+	@$(MAKE) --no-print-directory inside
 	cargo build --release --locked -p caisson-cli
 	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-airlock $(TARGET)/release/airlock-linux-$(ARCH)
 	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-example $(TARGET)/release/example-linux-$(ARCH)
@@ -37,7 +39,9 @@ test: ## Run every test, on every engine this machine can run
 	@$(MAKE) --no-print-directory inside ui
 	@scripts/test
 
-check: ui ## Lint: formatting, clippy, licences and advisories, types of the window
+check: ## Lint: formatting, clippy, licences and advisories, types of the window
+	@scripts/setup desktop
+	@$(MAKE) --no-print-directory ui
 	cargo fmt --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd ui && npm run check
@@ -47,13 +51,15 @@ check: ui ## Lint: formatting, clippy, licences and advisories, types of the win
 fmt: ## Format everything
 	cargo fmt
 
-bench: build ## Measure Caisson beside other bridges and the engines alone; writes docs/benchmarks.md
+bench: ## Measure Caisson beside other bridges and the engines alone; writes docs/benchmarks.md
 	@scripts/setup bench
+	@$(MAKE) --no-print-directory build
 	cargo build --release --locked -p caisson-bench
 	@scripts/bench $(TARGET)/release --docs docs --json $(TARGET)/benchmarks.json
 
-bundle: build ui ## Build the packages people install
+bundle: ## Build the packages people install
 	@scripts/setup desktop
+	@$(MAKE) --no-print-directory build ui
 	@scripts/bundle $(TARGET)/release
 
 setup: ## Install everything the other words need

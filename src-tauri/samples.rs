@@ -109,7 +109,7 @@ impl Service for Puppet {
 pub(crate) struct NoSession;
 
 impl Session for NoSession {
-    async fn run<R, W>(self, _: LineReader<R>, _: W)
+    async fn run<R, W>(self, _: LineReader<R>, _: W, _: CancellationToken)
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-on_engines!([podman] turns_away, fifty_megabytes, tokens_are_scoped_and_revoked);
+on_engines!([podman] turns_away, fifty_megabytes, more_sessions_than_fit, tokens_are_scoped_and_revoked);
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 
@@ -105,6 +105,42 @@ fn fifty_megabytes(home: &Home) {
     let peak = resident.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(peak < 120 << 10, "the daemon held {peak} KiB for a body it refused");
+}
+
+/// A client that opens sessions without end is refused at some point; a session that was there goes on.
+fn more_sessions_than_fit(home: &Home) {
+    home.caisson(&["install", "example", "--yes"]).ok();
+    home.caisson(&["start", "example"]).ok();
+    let door = Door::of(&Access::to(home, "example"));
+    let bearer = format!("Bearer {}", door.token);
+    let auth = ("Authorization", bearer.as_str());
+    let (status, answer) = door.knock(&door.authority, &[auth], INITIALIZE);
+    assert_eq!(status, 200, "{answer}");
+    let id = answer.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("mcp-session-id").then(|| value.trim().to_owned())
+    });
+    let id = id.unwrap_or_else(|| panic!("no session: {answer}"));
+    let session = [auth, ("Mcp-Session-Id", &id), ("MCP-Protocol-Version", "2025-11-25")];
+    let call = |number: u32| {
+        let arguments = r#"{"name":"greet","arguments":{"name":"still"}}"#;
+        let call = format!(r#"{{"jsonrpc":"2.0","id":{number},"method":"tools/call","params":{arguments}}}"#);
+        let (status, answer) = door.knock(&door.authority, &session, &call);
+        assert!(status == 200 && answer.contains("still"), "after {number}: {answer}");
+    };
+    let [container] = &home.containers()[..] else { panic!("not one container") };
+    let mut refused = 0;
+    for number in 2..302 {
+        let (status, answer) = door.knock(&door.authority, &[auth], INITIALIZE);
+        assert!(matches!(status, 200 | 429 | 503), "{answer}");
+        refused += u32::from(status != 200);
+        if number % 25 == 0 {
+            call(number);
+        }
+    }
+    assert!(refused > 200, "{refused} were refused");
+    call(302);
+    assert_eq!(home.containers(), std::slice::from_ref(container), "it was started again");
 }
 
 fn tokens_are_scoped_and_revoked(home: &Home) {

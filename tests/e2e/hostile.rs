@@ -78,10 +78,14 @@ fn floods(home: &Home) {
         "endless",
         "while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
     );
+    // It asks, and does not read what it is answered.
+    install(home, "asks", r#"yes '{"jsonrpc":"2.0","id":1,"method":"ping"}'"#);
     impatient(home, "stdout");
+    impatient(home, "asks");
     impatient(home, "endless");
     assert!(!home.caisson(&["tools", "stdout"]).status.success());
     assert!(home.caisson(&["tools", "stderr"]).ok().contains("hello"));
+    assert!(!home.caisson(&["tools", "asks"]).status.success());
     assert!(!home.caisson(&["tools", "endless"]).status.success());
     neighbour_is_well(home);
     let resident = resident_mib(home.daemon_pid());

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use caisson_tests::{Home, home::eventually};
 use serde_json::json;
 
-on_engines!([podman] edits_apply_live, comments_stay);
+on_engines!([podman] edits_apply_live, comments_stay, what_it_stored_goes);
 
 fn edits_apply_live(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
@@ -40,4 +40,17 @@ fn comments_stay(home: &Home) {
     fs::write(&file, &text).unwrap();
     home.caisson(&["install", "example", "--replace", "--yes"]).ok();
     assert!(fs::read_to_string(&file).unwrap().contains("# mine: do not lose this"));
+}
+
+/// What a server stored goes with it, though its file no longer says that it stored something.
+fn what_it_stored_goes(home: &Home) {
+    home.caisson(&["install", "example", "--state", "/state", "--yes"]).ok();
+    home.call("example", "notes_add", &json!({"note": "kept"}));
+    let volume = format!("caisson-state-{}-example", &home.id()[..8]);
+    let stored = || home.engine_cli(&["volume", "ls", "-q"]).lines().any(|name| name == volume);
+    assert!(stored());
+    fs::write(home.path().join("config/servers/example.toml"), "nonsense").unwrap();
+    let removed = home.caisson(&["remove", "example", "--yes", "--json"]).json();
+    assert!(removed["removed"].as_array().unwrap().contains(&json!("what it stored")), "{removed}");
+    assert!(!stored());
 }

@@ -12,7 +12,8 @@ mod record;
 mod table;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -54,8 +55,9 @@ pub enum Link {
     Shim {
         /// The `caisson` program, absolute.
         program: PathBuf,
-        /// `CAISSON_HOME`, where it is not the usual one: clients do not hand on the user's environment.
-        home: Option<PathBuf>,
+        /// The variables without which it would look for Caisson elsewhere: clients do not hand on the user's
+        /// environment.
+        env: BTreeMap<String, OsString>,
     },
     /// It speaks to the bridge. See [`Client::reads_urls`].
     Url {

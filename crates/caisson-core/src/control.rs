@@ -22,7 +22,7 @@ pub use client::{ControlClient, Running, SessionStream};
 pub use connection::serve_stream;
 pub use lines::{LineError, LineReader};
 pub use server::serve;
-pub use service::{Call, CallError, Notices, Reply, Service, Session};
+pub use service::{Call, CallError, DRAIN, Notices, Reply, Service, Session};
 pub use socket::{Listener, SocketError};
 
 /// The longest line either side takes, in bytes: a message of MCP of the largest size, and what JSON-RPC puts

@@ -8,6 +8,7 @@ mod clients;
 mod doctor;
 mod environment;
 mod errors;
+mod files;
 mod groups;
 mod install;
 mod lock;
@@ -218,10 +219,15 @@ impl Host {
         let parts = &self.0;
         let listener = Listener::bind(&parts.paths.socket, parts.user.uid)?;
         tracing::info!(socket = %parts.paths.socket.display(), role = parts.role, "Caisson is ready");
-        let bridge = tokio::spawn(bridging::serve(self.clone()));
+        let files = files::raise_limit();
+        let bridge = tokio::spawn(bridging::serve(self.clone(), files));
+        // Nobody waits for it: an engine may be slow to say that it is not there.
+        let sandbox = parts.sandbox.clone();
+        let sweeping = tokio::spawn(async move { sandbox.sweep().await });
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
+        sweeping.abort();
         parts.sandbox.shutdown().await;
         tracing::info!("Caisson has stopped");
         Ok(())

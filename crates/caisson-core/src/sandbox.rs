@@ -29,7 +29,7 @@ mod vessel;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -109,7 +109,6 @@ pub struct Sandbox(Arc<Inner>);
 struct Inner {
     common: Arc<Common>,
     servers: RwLock<BTreeMap<ServerName, Handle>>,
-    paused: AtomicBool,
     shut_down: AtomicBool,
 }
 
@@ -130,7 +129,7 @@ impl Sandbox {
         } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
-        let swept = OnceCell::new();
+        let (paused, swept) = (AtomicBool::new(false), OnceCell::new());
         Self::with(Common {
             dock,
             secrets,
@@ -142,7 +141,9 @@ impl Sandbox {
             authorities,
             clock,
             pins,
+            paused,
             swept,
+            mine: Mutex::default(),
         })
     }
 
@@ -150,9 +151,13 @@ impl Sandbox {
         Self(Arc::new(Inner {
             common: Arc::new(common),
             servers: RwLock::default(),
-            paused: AtomicBool::new(false),
             shut_down: AtomicBool::new(false),
         }))
+    }
+
+    /// Removes the containers that a crashed predecessor has left, where an engine answers; else the first start does.
+    pub async fn sweep(&self) {
+        self.0.common.sweep().await;
     }
 
     /// Tells what is installed under a name. For one that is known already: changed hosts are in force at once,
@@ -187,11 +192,12 @@ impl Sandbox {
         }
     }
 
-    /// Removes the volume with what a server has kept between its runs. Stop the server first.
+    /// Removes the volume with what a server has kept between its runs, and says whether there was one. Stop the
+    /// server first.
     ///
     /// # Errors
     /// When the engine cannot.
-    pub async fn erase_state(&self, name: &ServerName) -> Result<(), SandboxError> {
+    pub async fn erase_state(&self, name: &ServerName) -> Result<bool, SandboxError> {
         let volume = plan::state_volume(name, &self.0.common.home_id);
         let erased = self.0.common.dock.remove_volume(&volume).await;
         erased.map_err(|cause| SandboxError::Engine(Arc::new(cause)))
@@ -278,18 +284,22 @@ impl Sandbox {
 
     /// Stops all servers and lets none start; or lets them start again.
     pub async fn pause(&self, paused: bool) {
-        if self.0.paused.swap(paused, Ordering::SeqCst) != paused {
+        if self.0.common.paused.swap(paused, Ordering::SeqCst) != paused {
             // Nobody watching is fine.
             drop(self.0.common.events.send(Event::Paused { paused }));
         }
         if paused {
             self.ask_all(Ask::Stop).await;
+        } else {
+            let servers = self.0.servers.read().unwrap_or_else(PoisonError::into_inner);
+            // A supervisor that is gone keeps nothing on.
+            servers.values().for_each(|handle| drop(handle.asks.send(Ask::Resumed)));
         }
     }
 
     /// Whether all servers are paused.
     pub fn is_paused(&self) -> bool {
-        self.0.paused.load(Ordering::SeqCst)
+        self.0.common.paused.load(Ordering::SeqCst)
     }
 
     /// Opens a session with the server the permit is for. `hello` is the message the client begins with, which is

@@ -69,7 +69,7 @@ impl Inner {
             return Err(Refusal::Draining);
         }
         let permit = self.gate.open(&principal, &endpoint).map_err(Refusal::Denied)?;
-        let place = self.sessions.take_place(&principal)?;
+        let place = self.sessions.take_place(&principal, &endpoint)?;
         let cannot_start = |why: String| Refusal::CannotStart { endpoint: endpoint.clone(), why };
         let opened = self.servers.open(permit, &principal, hello).await;
         let opened = opened.map_err(|error| cannot_start(error.to_string()))?;

@@ -104,9 +104,11 @@ async fn accept(
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) {
+    let mut is_failing = false;
     loop {
         match tcp.accept().await {
             Ok((stream, _)) => {
+                is_failing = false;
                 // Without it, the second of two small writes would wait for the client to acknowledge the first.
                 if let Err(error) = stream.set_nodelay(true) {
                     tracing::debug!(%error, "a connection refused to send at once");
@@ -115,7 +117,10 @@ async fn accept(
                 connections.spawn(converse(Arc::clone(inner), stream, seat, closing.clone()));
             }
             Err(error) => {
-                tracing::warn!(%error, "the bridge could not accept a connection");
+                if !is_failing {
+                    tracing::warn!(%error, "the bridge could not accept a connection");
+                }
+                is_failing = true;
                 sleep(PAUSE).await;
             }
         }

@@ -289,14 +289,16 @@ impl Row {
         };
         let mut entry = Entry::new();
         match link {
-            Link::Shim { program, home } => {
+            Link::Shim { program, env } => {
                 if self.typed {
                     entry.push(pair("type", "stdio"));
                 }
                 entry.push(pair("command", &text(program)?));
                 entry.push(("args".into(), vec!["stdio".to_owned(), server.to_string()].into()));
-                if let Some(home) = home {
-                    entry.push(("env".into(), vec![pair("CAISSON_HOME", &text(home)?)].into()));
+                let env = env.iter().map(|(name, value)| Ok(pair(name, &text(Path::new(value))?)));
+                let env = env.collect::<Result<Vec<_>, ClientError>>()?;
+                if !env.is_empty() {
+                    entry.push(("env".into(), env.into()));
                 }
             }
             Link::Url { bridge, token } => {

@@ -321,7 +321,7 @@ fn a_file_others_can_read_is_told() {
 #[test]
 fn claude_desktop_gets_the_shim() {
     let desk = Desk::new();
-    let shim = Link::Shim { program: "/usr/bin/caisson".into(), home: None };
+    let shim = Link::Shim { program: "/usr/bin/caisson".into(), env: BTreeMap::new() };
     assert!(matches!(
         desk.clients.connect(Client::ClaudeDesktop, &names(&["time"]), &url("x")),
         Err(ClientError::NoUrls(_))

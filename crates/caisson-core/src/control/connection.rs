@@ -8,7 +8,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
     task::{JoinHandle, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +17,7 @@ use super::{
     api::{ApiError, Cancel, Done, EndSubscription, ErrorCode, NoticeBody, OpenSession, Request},
     lines::{LineError, LineReader},
     message::{self, INVALID_REQUEST, PARSE_ERROR, RequestIn, RpcError},
-    service::{Call, CallError, Notices, Reply, Service, Session},
+    service::{Call, CallError, DRAIN, Notices, Reply, Service, Session},
 };
 
 /// So many requests of one connection run at once; more are refused.
@@ -59,9 +59,14 @@ where
         End::Closed => drop(timeout(GOODBYE, writer).await),
         End::Session(session) => {
             let Ok(Some(to_client)) = writer.await else { return };
+            // A client that reads nothing is not waited for.
+            let over = async {
+                shutdown.cancelled().await;
+                sleep(DRAIN + GOODBYE).await;
+            };
             tokio::select! {
-                () = session.run(reader, to_client) => {}
-                () = shutdown.cancelled() => {}
+                () = session.run(reader, to_client, shutdown.clone()) => {}
+                () = over => {}
             }
         }
     }

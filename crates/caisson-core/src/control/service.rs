@@ -1,16 +1,20 @@
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::mpsc,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     api::{ApiError, ErrorCode, Notice, NoticeBody, OpenSession, Request},
     lines::LineReader,
     message::{self, INVALID_PARAMS, METHOD_NOT_FOUND, RpcError},
 };
+
+/// How long a session's requests may still be answered when Caisson shuts down.
+pub const DRAIN: Duration = Duration::from_secs(5);
 
 /// What answers the requests of a connection. The host is one.
 pub trait Service: Clone + Send + Sync + 'static {
@@ -35,8 +39,14 @@ pub trait Service: Clone + Send + Sync + 'static {
 
 /// An MCP session that takes a connection over.
 pub trait Session: Send + 'static {
-    /// Relays messages, one a line, until either side ends.
-    fn run<R, W>(self, from_client: LineReader<R>, to_client: W) -> impl Future<Output = ()> + Send
+    /// Relays messages, one a line, until either side ends. When `shutdown` is cancelled, what was asked may still
+    /// be answered, for [`DRAIN`].
+    fn run<R, W>(
+        self,
+        from_client: LineReader<R>,
+        to_client: W,
+        shutdown: CancellationToken,
+    ) -> impl Future<Output = ()> + Send
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static;

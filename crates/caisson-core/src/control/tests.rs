@@ -26,7 +26,7 @@ struct Few(CancellationToken);
 struct Echo;
 
 impl Session for Echo {
-    async fn run<R, W>(self, mut from_client: LineReader<R>, mut to_client: W)
+    async fn run<R, W>(self, mut from_client: LineReader<R>, mut to_client: W, _: CancellationToken)
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,

@@ -78,12 +78,14 @@ impl Engine {
         helper.remove().await
     }
 
-    /// Removes a volume and all that is in it. One that is not there is no error.
+    /// Removes a volume and all that is in it, and says whether it was there.
     ///
     /// # Errors
     /// [`EngineError::InUse`] while a container has it.
-    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+    pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
         let options = RemoveVolumeOptionsBuilder::new().build();
-        self.find("removing a volume", self.docker().remove_volume(name, Some(options))).await.map(drop)
+        let removed =
+            self.find("removing a volume", self.docker().remove_volume(name, Some(options))).await?;
+        Ok(removed.is_some())
     }
 }

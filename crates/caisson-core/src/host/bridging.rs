@@ -18,7 +18,8 @@ pub(super) struct Listening {
     pub(super) problem: Option<String>,
 }
 
-pub(super) async fn serve(host: Host) {
+/// Serves until the host shuts down. `files` is how many the process may have open.
+pub(super) async fn serve(host: Host, files: u64) {
     let shutdown = host.shutting_down();
     let parts = &host.0;
     let listener = loop {
@@ -39,10 +40,13 @@ pub(super) async fn serve(host: Host) {
     };
     tracing::info!(port = listener.port(), "the bridge listens on 127.0.0.1");
     host.set_listening(Listening { port: Some(listener.port()), problem: None });
+    let usual = BridgeSettings::default();
     let settings = BridgeSettings {
+        // The control socket, the engine and the state need the rest.
+        connections: usual.connections.min(usize::try_from(files / 4).unwrap_or(usize::MAX)),
         request_timeout: Duration::from_secs(parts.settings.request_timeout),
         requests_per_second: parts.settings.requests_per_second,
-        ..BridgeSettings::default()
+        ..usual
     };
     let bridge = Bridge::new(parts.gate.clone(), parts.installed.clone(), settings);
     bridge.serve(listener, shutdown).await;

@@ -91,8 +91,8 @@ impl Host {
         work: impl FnOnce(&Link) -> Result<Change, ClientError>,
     ) -> Result<Change, ApiError> {
         if !client.reads_urls() {
-            let home = self.0.paths.variables.get("CAISSON_HOME").map(Into::into);
-            return Ok(work(&Link::Shim { program: self.0.program.clone(), home })?);
+            let env = self.0.paths.variables.clone();
+            return Ok(work(&Link::Shim { program: self.0.program.clone(), env })?);
         }
         let tokens = self.0.gate.tokens();
         let scope = Scope::only(servers.iter().cloned());

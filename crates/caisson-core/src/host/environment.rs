@@ -136,13 +136,16 @@ impl Paths {
             }
         };
         paths.authorities = authorities(environment);
-        let led = |name: &&str| {
-            matches!(*name, "CAISSON_HOME" | "CAISSON_ARTIFACTS" | "XDG_CONFIG_HOME" | "XDG_DATA_HOME")
+        let has_home = environment.variables.contains_key("CAISSON_HOME");
+        let led = |name: &str| match name {
+            "CAISSON_HOME" | "CAISSON_ARTIFACTS" => true,
+            "XDG_CONFIG_HOME" | "XDG_DATA_HOME" => !has_home && environment.system == System::Xdg,
+            _ => false,
         };
         paths.variables = environment
             .variables
             .iter()
-            .filter(|(name, _)| led(&name.as_str()))
+            .filter(|(name, _)| led(name))
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         Ok(paths)
@@ -219,6 +222,23 @@ mod tests {
         assert!(matches!(Paths::find(&relative), Err(PathsError::Relative(_))));
         let homeless = Environment { home: None, ..environment(System::Xdg, &[]) };
         assert_eq!(Paths::find(&homeless), Err(PathsError::NoHome));
+    }
+
+    #[test]
+    fn what_led_to_the_paths_is_handed_on_and_nothing_else() {
+        let all = [
+            ("CAISSON_ARTIFACTS", "/a"),
+            ("CAISSON_HOME", "/x"),
+            ("SSL_CERT_FILE", "/c.pem"),
+            ("XDG_DATA_HOME", "/d"),
+        ];
+        let led = |system, variables| {
+            let paths = Paths::find(&environment(system, variables)).unwrap();
+            paths.variables.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(led(System::Xdg, &all), ["CAISSON_ARTIFACTS", "CAISSON_HOME"]);
+        assert_eq!(led(System::Xdg, &all[2..]), ["XDG_DATA_HOME"]);
+        assert_eq!(led(System::MacOs, &all[2..]), [""; 0]);
     }
 
     #[test]

@@ -105,9 +105,10 @@ impl From<SandboxError> for ApiError {
             SandboxError::Paused => ErrorCode::Paused,
             SandboxError::WrongPermit => ErrorCode::Refused,
             SandboxError::Start { cause, .. } | SandboxError::Engine(cause) => start_code(cause),
-            SandboxError::GaveUp { .. } | SandboxError::Stopped(_) | SandboxError::Ended { .. } => {
-                ErrorCode::Server
-            }
+            SandboxError::GaveUp { .. }
+            | SandboxError::Stopped(_)
+            | SandboxError::Full { .. }
+            | SandboxError::Ended { .. } => ErrorCode::Server,
             SandboxError::ShutDown => ErrorCode::Daemon,
         };
         Self::new(code, error.to_string())
@@ -135,6 +136,7 @@ impl From<SessionError> for ApiError {
             SessionError::TooLarge(_) => ErrorCode::Invalid,
             SessionError::LineTooLong
             | SessionError::Ended(_)
+            | SessionError::Full(_)
             | SessionError::Protocol(_)
             | SessionError::Closed => ErrorCode::Server,
         };

@@ -109,14 +109,15 @@ impl Host {
         self.view(&name)
     }
 
-    /// Runs the server once, so that clients are answered from what it said. Where it cannot run yet, for want of
+    /// Runs the server, once unless it is always on, so that clients are answered from what it said. Where it cannot run yet, for want of
     /// a secret, clients learn it from the server itself later on.
     async fn learn(&self, name: &ServerName) {
         let missing = self.in_force(name).and_then(|server| self.missing_secrets(name, &server));
         if !missing.is_ok_and(|missing| missing.is_empty()) {
             return;
         }
-        let was_stopped = self.0.sandbox.state(name) == Some(ServerState::Stopped);
+        let always_on = self.in_force(name).is_ok_and(|server| server.life.always_on);
+        let was_stopped = !always_on && self.0.sandbox.state(name) == Some(ServerState::Stopped);
         if let Err(error) = self.0.sandbox.learn(name).await {
             tracing::warn!(server = %name, %error, "what the server says of itself was not learnt");
         }

@@ -32,9 +32,17 @@ impl Host {
         for secret in self.0.secrets.names(name)? {
             account.note(&format!("secret {secret}"), self.0.secrets.remove(name, &secret).await);
         }
-        let keeps = listed.server.as_ref().is_some_and(|server| server.permissions.state.is_some());
-        if keeps && !keep_state {
-            account.note("what it stored", self.0.sandbox.erase_state(name).await);
+        if !keep_state {
+            // A file that is broken or was edited does not say what the server stored before.
+            let may_keep = listed.server.as_ref().is_none_or(|server| server.permissions.state.is_some());
+            match self.0.sandbox.erase_state(name).await {
+                Ok(true) => account.done("what it stored".into()),
+                Ok(false) => {}
+                Err(error) if may_keep => account.problem("what it stored", &error),
+                Err(error) => {
+                    tracing::debug!(server = %name, %error, "whether it had stored something is not known")
+                }
+            }
         }
 
         let host = self.clone();

@@ -5,14 +5,17 @@ use std::collections::HashSet;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
+    time::sleep,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::Host;
 use crate::{
     bridge::{Installed, Servers as _},
-    control::{self, LineError, LineReader, api::ApiError},
+    control::{self, DRAIN, LineError, LineReader, api::ApiError},
     gate::{Gate, LocalCaller, Permit, Principal},
     model::{Endpoint, Envelope, EnvelopeKind, RequestId},
+    sandbox::{SandboxError, Session},
 };
 
 /// So many answers of Caisson's own wait to be written.
@@ -46,36 +49,63 @@ enum Told {
 }
 
 impl control::Session for Passthrough {
-    async fn run<R, W>(self, mut from_client: LineReader<R>, mut to_client: W)
+    async fn run<R, W>(self, mut from_client: LineReader<R>, mut to_client: W, shutdown: CancellationToken)
     where
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
         let Self { gate, principal, endpoint, installed, permit } = self;
-        let mut first = match from_client.next().await {
-            Ok(Some(line)) => Some(line.to_vec()),
-            Ok(None) | Err(_) => return,
-        };
-        let opened = installed.open(permit, &principal, first.as_deref().unwrap_or_default()).await;
-        let (sender, mut receiver) = match opened {
-            Ok(session) => session.split(),
+        let Some(Ok(Some(first))) = shutdown.run_until_cancelled(from_client.next()).await else { return };
+        let first = first.to_vec();
+        let opened = shutdown.run_until_cancelled(installed.open(permit, &principal, &first)).await;
+        match opened.unwrap_or(Err(SandboxError::ShutDown)) {
+            Ok(session) => {
+                let relay = Relay { gate, principal, endpoint, session, shutdown };
+                relay.run(first, from_client, to_client).await;
+            }
             Err(error) => {
-                let id = first.as_deref().and_then(|line| Envelope::read(line).ok()?.0.id);
+                let id = Envelope::read(&first).ok().and_then(|(envelope, _)| envelope.id);
                 let refusal = answer(id.as_ref(), -32000, &error.to_string());
                 // A client that is gone needs no answer.
                 drop(to_client.write_all(&refusal).await);
                 drop(to_client.shutdown().await);
-                return;
             }
-        };
+        }
+    }
+}
+
+/// A session that was opened, before its client's first message is sent.
+struct Relay {
+    gate: Gate,
+    principal: Principal,
+    endpoint: Endpoint,
+    session: Session,
+    shutdown: CancellationToken,
+}
+
+impl Relay {
+    /// Carries messages both ways until either side ends, or Caisson: then until what was asked is answered.
+    async fn run<R, W>(self, first: Vec<u8>, mut from_client: LineReader<R>, mut to_client: W)
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { gate, principal, endpoint, session, shutdown } = self;
+        let (sender, mut receiver) = session.split();
+        let mut first = Some(first);
         let (told, mut tells) = mpsc::channel(ANSWERS);
 
+        let closing = shutdown.clone();
         let inward = async move {
             loop {
                 let hello = first.take();
                 let next = match &hello {
                     Some(hello) => Ok(Some(hello.as_slice())),
-                    None => from_client.next().await,
+                    None => tokio::select! {
+                        next = from_client.next() => next,
+                        // The sender stays: dropped, it would end the server's input before it has answered.
+                        () = closing.cancelled() => std::future::pending().await,
+                    },
                 };
                 let line = match next {
                     Ok(Some(line)) => line,
@@ -118,7 +148,12 @@ impl control::Session for Passthrough {
         let outward = async move {
             let mut asked = HashSet::new();
             let mut line = Vec::new();
-            let end = loop {
+            let drained = async {
+                shutdown.cancelled().await;
+                sleep(DRAIN).await;
+            };
+            let mut drained = std::pin::pin!(drained);
+            let why = loop {
                 tokio::select! {
                     // What was asked is known before it is answered.
                     biased;
@@ -126,9 +161,11 @@ impl control::Session for Passthrough {
                         Told::Asked(id) => drop(asked.insert(id)),
                         Told::Answer(line) => to_client.write_all(&line).await?,
                     },
+                    () = shutdown.cancelled(), if asked.is_empty() => break SandboxError::ShutDown.to_string(),
+                    () = &mut drained => break SandboxError::ShutDown.to_string(),
                     message = receiver.next() => match message {
-                        None => break None,
-                        Some(Err(error)) => break Some(error),
+                        None => break "the server has ended the session".to_owned(),
+                        Some(Err(error)) => break error.to_string(),
                         Some(Ok(message)) => {
                             if !asked.is_empty()
                                 && let Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) =
@@ -144,8 +181,6 @@ impl control::Session for Passthrough {
                     },
                 }
             };
-            let why =
-                end.map_or_else(|| "the server has ended the session".to_owned(), |error| error.to_string());
             while let Ok(told) = tells.try_recv() {
                 if let Told::Asked(id) = told {
                     asked.insert(id);
@@ -178,3 +213,6 @@ fn answer(id: Option<&RequestId>, code: i32, why: &str) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,18 +65,27 @@ impl Dock for EngineDock {
         })
     }
 
-    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, StartError>> {
         Box::pin(async move { Ok(self.engines.get().await?.remove_volume(name).await?) })
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), StartError>> {
-        Box::pin(async {
+    fn sweep<'a>(
+        &'a self,
+        is_mine: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        Box::pin(async move {
             let engine = self.engines.get().await?;
+            let mut swept = Ok(());
             for left in engine.list_ours(&self.home_id).await? {
+                if is_mine(&left.name) {
+                    continue;
+                }
                 tracing::info!(container = left.name, "removing a container of an earlier run");
-                engine.remove(&left.id).await?;
+                if let Err(error) = engine.remove(&left.id).await {
+                    swept = Err(error.into());
+                }
             }
-            Ok(())
+            swept
         })
     }
 }

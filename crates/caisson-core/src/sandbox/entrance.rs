@@ -31,11 +31,15 @@ impl Entrance {
                 http::session(name, path, connector, lease).await
             }
             Transport::Stdio => {
-                let ended = |error: SessionError| SandboxError::Ended {
-                    server: name.clone(),
-                    reason: error.to_string(),
+                let unopened = |error: SessionError| {
+                    let server = name.clone();
+                    if let SessionError::Full(sessions) = error {
+                        SandboxError::Full { server, sessions }
+                    } else {
+                        SandboxError::Ended { server, reason: error.to_string() }
+                    }
                 };
-                let (stream, process) = link.session().await.map_err(ended)?;
+                let (stream, process) = link.session().await.map_err(unopened)?;
                 let (from, to) = tokio::io::split(stream);
                 let state = ReaderState::default();
                 let link_end = link.end();

@@ -123,7 +123,10 @@ impl Front {
         for request in conversation::standalone_questions() {
             let mut exchange = self.ask(CallerId::caisson(), request).await?;
             // What comes by is kept.
-            while tokio::time::timeout(patience, exchange.next()).await.is_ok_and(|heard| heard.is_some()) {}
+            let heard = async { while exchange.next().await.is_some() {} };
+            if tokio::time::timeout(patience, heard).await.is_err() {
+                tracing::debug!(server = %self.opener.server(), "a question was not answered in time");
+            }
         }
         Ok(())
     }

@@ -43,6 +43,14 @@ pub enum SandboxError {
     /// The server was stopped before it could do what was asked.
     #[error("{0} was stopped")]
     Stopped(ServerName),
+    /// It has as many sessions as it may.
+    #[error("{server} has {sessions} sessions open, the most there may be; end one of them")]
+    Full {
+        /// The server.
+        server: ServerName,
+        /// How many.
+        sessions: usize,
+    },
     /// Its container has ended.
     #[error("{server} has ended: {reason}")]
     Ended {
@@ -113,6 +121,9 @@ pub enum SessionError {
     /// The server wrote a line that is too long.
     #[error("the server wrote a message larger than {most} MiB; the session is over", most = super::MOST_MESSAGE >> 20)]
     LineTooLong,
+    /// The server has as many sessions as it may.
+    #[error("{0} sessions are open, the most there may be; end one of them")]
+    Full(usize),
     /// The server's process, or its container, has ended.
     #[error("the server has ended: {0}")]
     Ended(String),

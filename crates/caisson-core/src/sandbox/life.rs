@@ -11,6 +11,9 @@ use crate::model::{LifeSettings, ServerState};
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The wait before a server that is always on is tried again, when what it failed of is the user's to mend, or the
+/// engine's.
+const ALWAYS_ON_WAIT: Duration = Duration::from_secs(60);
 
 /// Where a server stands. `failures` counts those in a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,14 +22,14 @@ pub(super) enum Life {
     Stopped,
     /// A container is being brought up.
     Starting { failures: u32 },
-    /// A container runs. `idle` is since when nobody uses it.
-    Running { failures: u32, sessions: usize, idle: Option<Instant> },
+    /// A container runs. `healthy`: it has answered. `idle` is since when nobody uses it.
+    Running { failures: u32, healthy: bool, sessions: usize, idle: Option<Instant> },
     /// A container is being taken down.
     Stopping { then: Then },
     /// No container; it failed, and is started again at `until`.
     Backoff { failures: u32, reason: String, until: Instant },
-    /// No container; it failed. Unless `for_good`, the next session tries again.
-    Failed { reason: String, for_good: bool },
+    /// No container; it failed. Unless `for_good`, the next session tries again; at the time `again`, nobody need ask.
+    Failed { reason: String, for_good: bool, again: Option<Instant> },
 }
 
 /// What follows when a container has been taken down.
@@ -125,7 +128,8 @@ impl Life {
             Self::Running { .. } if settings.idle_stop == 0 || settings.always_on => None,
             Self::Running { idle, .. } => idle.map(|since| since + settings.idle_stop()),
             Self::Backoff { until, .. } => Some(*until),
-            Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } | Self::Failed { .. } => None,
+            Self::Failed { again, .. } => *again,
+            Self::Stopped | Self::Starting { .. } | Self::Stopping { .. } => None,
         }
     }
 
@@ -134,10 +138,12 @@ impl Life {
         match self {
             Self::Stopped => stopped(event),
             Self::Starting { failures } => starting(failures, event, at),
-            Self::Running { failures, sessions, idle } => running(failures, sessions, idle, event, at),
+            Self::Running { failures, healthy, sessions, idle } => {
+                running(failures, healthy, sessions, idle, event, at)
+            }
             Self::Stopping { then } => stopping(then, event),
             Self::Backoff { failures, reason, until } => backoff(failures, reason, until, event, at),
-            Self::Failed { reason, for_good } => failed(reason, for_good, event),
+            Self::Failed { reason, for_good, again } => failed(reason, for_good, again, event, at),
         }
     }
 }
@@ -167,14 +173,17 @@ fn stopped(event: LifeEvent) -> (Life, Vec<Effect>) {
 
 fn starting(failures: u32, event: LifeEvent, at: &Circumstances<'_>) -> (Life, Vec<Effect>) {
     match event {
-        E::Started => (Life::Running { failures, sessions: 0, idle: Some(at.now) }, vec![Effect::Admit]),
+        E::Started => {
+            (Life::Running { failures, healthy: false, sessions: 0, idle: Some(at.now) }, vec![Effect::Admit])
+        }
         E::StartFailed { reason, may_pass: true } => {
             let refused = Effect::Refuse(Refused::Failed(reason.clone()));
             (after_failure(failures, reason, at), vec![refused])
         }
         E::StartFailed { reason, may_pass: false } => {
             let refused = Effect::Refuse(Refused::Failed(reason.clone()));
-            (Life::Failed { reason, for_good: false }, vec![refused])
+            let again = at.settings.always_on.then(|| at.now + ALWAYS_ON_WAIT);
+            (Life::Failed { reason, for_good: false, again }, vec![refused])
         }
         E::StopAsked => {
             (Life::Stopping { then: Then::Stay }, vec![Effect::Refuse(Refused::Stopped), Effect::Stop])
@@ -196,30 +205,35 @@ fn starting(failures: u32, event: LifeEvent, at: &Circumstances<'_>) -> (Life, V
 
 fn running(
     failures: u32,
+    healthy: bool,
     sessions: usize,
     idle: Option<Instant>,
     event: LifeEvent,
     at: &Circumstances<'_>,
 ) -> (Life, Vec<Effect>) {
-    let stay = |effects| (Life::Running { failures, sessions, idle }, effects);
+    let stay = |effects| (Life::Running { failures, healthy, sessions, idle }, effects);
     match event {
         E::Wanted | E::StartAsked => stay(vec![Effect::Admit]),
         E::StopAsked => (Life::Stopping { then: Then::Stay }, vec![Effect::Stop]),
         E::RestartAsked => (Life::Stopping { then: Then::Start }, vec![Effect::Stop]),
         E::Ended { reason } => (after_failure(failures, reason, at), Vec::new()),
+        // Others may be served: what failed is one process too many, and not the server.
+        E::ProcessFailed { .. } if healthy && sessions > 1 => stay(Vec::new()),
         E::ProcessFailed { .. } if failures < at.settings.restarts => {
-            (Life::Running { failures: failures + 1, sessions, idle }, Vec::new())
+            (Life::Running { failures: failures + 1, healthy, sessions, idle }, Vec::new())
         }
         E::ProcessFailed { reason } => (Life::Stopping { then: Then::Fail { reason } }, vec![Effect::Stop]),
-        E::Healthy => (Life::Running { failures: 0, sessions, idle }, Vec::new()),
-        E::SessionOpened => (Life::Running { failures, sessions: sessions + 1, idle: None }, Vec::new()),
+        E::Healthy => (Life::Running { failures: 0, healthy: true, sessions, idle }, Vec::new()),
+        E::SessionOpened => {
+            (Life::Running { failures, healthy, sessions: sessions + 1, idle: None }, Vec::new())
+        }
         E::SessionClosed => {
             let sessions = sessions.saturating_sub(1);
             let idle = (sessions == 0).then(|| idle.unwrap_or(at.now));
-            (Life::Running { failures, sessions, idle }, Vec::new())
+            (Life::Running { failures, healthy, sessions, idle }, Vec::new())
         }
         E::Tick
-            if Life::Running { failures, sessions, idle }
+            if Life::Running { failures, healthy, sessions, idle }
                 .deadline(at.settings)
                 .is_some_and(|due| at.now >= due) =>
         {
@@ -235,7 +249,7 @@ fn stopping(then: Then, event: LifeEvent) -> (Life, Vec<Effect>) {
         (E::Halted, Then::Start) => start(0),
         (E::Halted, Then::Fail { reason }) => {
             let refused = Effect::Refuse(Refused::GaveUp(reason.clone()));
-            (Life::Failed { reason, for_good: true }, vec![refused])
+            (Life::Failed { reason, for_good: true, again: None }, vec![refused])
         }
         (E::StopAsked, _) => (Life::Stopping { then: Then::Stay }, vec![Effect::Refuse(Refused::Stopped)]),
         (E::StartAsked | E::RestartAsked, _) | (E::Wanted, Then::Stay) => {
@@ -285,13 +299,20 @@ fn backoff(
     }
 }
 
-fn failed(reason: String, for_good: bool, event: LifeEvent) -> (Life, Vec<Effect>) {
+fn failed(
+    reason: String,
+    for_good: bool,
+    again: Option<Instant>,
+    event: LifeEvent,
+    at: &Circumstances<'_>,
+) -> (Life, Vec<Effect>) {
     match event {
         E::StartAsked | E::RestartAsked => start(0),
+        E::Tick if again.is_some_and(|again| at.now >= again) => start(0),
         E::Wanted if !for_good => start(0),
         E::Wanted => {
             let refused = Effect::Refuse(Refused::GaveUp(reason.clone()));
-            (Life::Failed { reason, for_good }, vec![refused])
+            (Life::Failed { reason, for_good, again }, vec![refused])
         }
         E::StopAsked | E::Changed => (Life::Stopped, Vec::new()),
         E::Started
@@ -302,14 +323,14 @@ fn failed(reason: String, for_good: bool, event: LifeEvent) -> (Life, Vec<Effect
         | E::Healthy
         | E::SessionOpened
         | E::SessionClosed
-        | E::Tick => (Life::Failed { reason, for_good }, Vec::new()),
+        | E::Tick => (Life::Failed { reason, for_good, again }, Vec::new()),
     }
 }
 
 /// A failure more: wait and try again, or give up.
 fn after_failure(failures: u32, reason: String, at: &Circumstances<'_>) -> Life {
     if failures >= at.settings.restarts {
-        return Life::Failed { reason, for_good: true };
+        return Life::Failed { reason, for_good: true, again: None };
     }
     let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST_WAIT);
     // From three quarters of the wait to five quarters.

@@ -32,6 +32,9 @@ const INTRODUCTION: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what the airlock told before its end may take to be acted upon.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+/// Sessions with processes of their own at a time. The airlock starts eight more, so that those that are ending
+/// are in nobody's way.
+const MOST_SESSIONS: usize = 56;
 /// Bytes of a line of standard error that are waited for; a longer one is cut.
 const LONGEST_LINE: usize = 8 << 10;
 
@@ -168,7 +171,7 @@ impl Link {
 
     /// Opens a process of its own for a session.
     pub(super) async fn session(&self) -> Result<(Stream, Process), SessionError> {
-        let process = self.processes.add(None);
+        let process = self.processes.add_within(MOST_SESSIONS).ok_or(SessionError::Full(MOST_SESSIONS))?;
         let stream = self.open(&Header::Session { process: process.id() }).await?;
         Ok((stream, process))
     }

@@ -1,4 +1,7 @@
-//! What a server prints to standard error: a ring of recent lines, and a live feed. Bounded in every way.
+//! What a server prints to standard error: a ring of recent lines, and a live feed. Bounded in every way. No secret
+//! that the server was given may stand in it.
+
+mod hidden;
 
 use std::{
     collections::VecDeque,
@@ -6,9 +9,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use ts_rs::TS;
+
+use self::hidden::Hidden;
+use crate::model::SecretName;
 
 /// Lines kept.
 const MOST_LINES: usize = 2000;
@@ -16,6 +23,8 @@ const MOST_LINES: usize = 2000;
 const MOST_BYTES: usize = 512 << 10;
 /// Bytes of one line that are kept.
 const LONGEST: usize = 8 << 10;
+/// Bytes of a line that are given as a reason.
+const MOST_REASON: usize = 400;
 /// Lines a slow reader of the live feed may lag behind.
 const LIVE: usize = 512;
 
@@ -53,6 +62,7 @@ pub(super) struct Logs(Arc<Inner>);
 struct Inner {
     ring: Mutex<Ring>,
     live: broadcast::Sender<LogLine>,
+    hidden: Mutex<Arc<Hidden>>,
     clock: Clock,
 }
 
@@ -65,13 +75,21 @@ struct Ring {
 impl Logs {
     pub(super) fn new(clock: Clock) -> Self {
         let live = broadcast::Sender::new(LIVE);
-        Self(Arc::new(Inner { ring: Mutex::default(), live, clock }))
+        Self(Arc::new(Inner { ring: Mutex::default(), live, hidden: Mutex::default(), clock }))
+    }
+
+    /// From here on, none of these values stands in the log; their names do.
+    pub(super) fn hide<'a>(&self, secrets: impl IntoIterator<Item = (&'a SecretName, &'a SecretBytes)>) {
+        let hidden = Arc::new(Hidden::new(secrets));
+        *self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner) = hidden;
     }
 
     /// Keeps one line, as the server wrote it.
     pub(super) fn push(&self, process: u64, line: &[u8]) {
         let at = (self.0.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let line = LogLine { at: u64::try_from(at).unwrap_or(u64::MAX), process, text: shown(line) };
+        let hidden = Arc::clone(&self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner));
+        let text = shown(&hidden.without(line));
+        let line = LogLine { at: u64::try_from(at).unwrap_or(u64::MAX), process, text };
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.bytes += line.text.len();
         ring.lines.push_back(line.clone());
@@ -100,7 +118,7 @@ impl Logs {
             let mut last: Vec<&str> = Vec::new();
             let fits = ring.lines.iter().rev().filter(|line| line.process == wanted);
             for line in fits.filter(|line| !line.text.trim().is_empty()).take(lines) {
-                last.push(line.text.get(..400).unwrap_or(&line.text));
+                last.push(&line.text[..line.text.floor_char_boundary(MOST_REASON)]);
             }
             last.reverse();
             last.join(" | ")
@@ -190,5 +208,8 @@ mod tests {
         assert_eq!(logs.last(1, 2), "one | two");
         assert_eq!(logs.last(1, 1), "two");
         assert_eq!(logs.last(7, 2), "from the spare");
+        logs.push(2, "é".repeat(500).as_bytes());
+        logs.push(2, format!("x{}", "é".repeat(500)).as_bytes());
+        assert_eq!(logs.last(2, 2), format!("{} | x{}", "é".repeat(200), "é".repeat(199)));
     }
 }

@@ -71,6 +71,12 @@ impl Processes {
         self.watch(ProcessId(self.last.fetch_add(1, Ordering::Relaxed) + 1), tap)
     }
 
+    /// As [`Self::add`], unless `most` are watched already.
+    pub(super) fn add_within(self: &Arc<Self>, most: usize) -> Option<Process> {
+        let watched = self.states.lock().unwrap_or_else(PoisonError::into_inner).len();
+        (watched < most).then(|| self.add(None))
+    }
+
     /// Watches the process the airlock starts by itself.
     pub(super) fn first(self: &Arc<Self>) -> Process {
         self.watch(ProcessId(0), None)

@@ -1,6 +1,9 @@
 //! Brings one container up, from what is granted to an airlock that is ready.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
+};
 
 use caisson_wire::{Launch, Mode, SecretBytes};
 use futures::future::BoxFuture;
@@ -60,8 +63,12 @@ pub(super) struct Common {
     pub(super) authorities: Authorities,
     pub(super) clock: Clock,
     pub(super) pins: Pins,
+    /// Whether nothing may be started.
+    pub(super) paused: AtomicBool,
     /// Set once what a predecessor has left was removed.
     pub(super) swept: OnceCell<()>,
+    /// The names of the containers that were asked for before that.
+    pub(super) mine: Mutex<BTreeSet<String>>,
 }
 
 impl Common {
@@ -91,13 +98,21 @@ impl Common {
         Ok(resolving.await.map_err(|error| StartError::Airlock(error.to_string()))??)
     }
 
-    /// Removes what a crashed predecessor has left, once, before the first container of this one.
+    /// Removes what a crashed predecessor has left, once: when Caisson starts, or else with the first container that
+    /// finds an engine.
     pub(super) async fn sweep(&self) {
-        let swept = self.swept.get_or_try_init(|| self.dock.sweep()).await;
-        if let Err(error) = swept {
+        let is_mine = |name: &str| self.mine().contains(name);
+        let swept = self.swept.get_or_try_init(|| self.dock.sweep(&is_mine)).await;
+        match swept {
+            Ok(()) => self.mine().clear(),
             // The next start tries again; what is left ends by itself, since its pipe is closed.
-            tracing::warn!(%error, "containers of an earlier run could not be looked for");
+            Err(error) => tracing::warn!(%error, "not every container of an earlier run was removed"),
         }
+    }
+
+    // No panic happens while the lock is held.
+    fn mine(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.mine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes and starts the container of a plan. When this is cancelled, the container that may still come is
@@ -107,6 +122,9 @@ impl Common {
         let nonce =
             getrandom::u64().map_err(|error| StartError::Airlock(format!("no random numbers: {error}")))?;
         let plan = plan.with_nonce(format!("{:012x}", nonce >> 16));
+        if !self.swept.initialized() {
+            self.mine().insert(plan.container_name());
+        }
         let (sender, vessel) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             let made = dock.run(&plan).await;
@@ -148,6 +166,7 @@ impl Start {
         for grant in &server.permissions.secrets {
             secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
+        self.logs.hide(secrets.iter().map(|(name, _, value)| (name, value)));
         let reaches_out = !server.permissions.hosts.is_empty();
         let authorities = if reaches_out { common.authorities.given().await? } else { None };
         // Last before the container is made, so that the folders are those that were checked.

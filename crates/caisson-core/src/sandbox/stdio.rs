@@ -140,16 +140,18 @@ impl StdioReader {
         if self.closed.load(Ordering::Relaxed) {
             return None;
         }
-        let reason = match fate {
-            Some(Fate::Exited(exit)) => ended(exit, &self.process, &self.logs),
+        let reason = match &fate {
+            Some(Fate::Exited(exit)) => ended(*exit, &self.process, &self.logs),
             Some(Fate::NotStarted(why)) => format!("its process could not be started: {why}"),
             None => match &*self.link_end.borrow() {
                 Some(end) => end.reason.clone(),
                 None => "it closed its standard output".to_owned(),
             },
         };
-        // The end of the whole container is the supervisor's to count.
-        if self.state.messages == 0 && self.link_end.borrow().is_none() {
+        // The end of the whole container is the supervisor's to count. That there was no room for the process is no
+        // failure of the server's.
+        let exited = matches!(fate, Some(Fate::Exited(_)));
+        if exited && self.state.messages == 0 && self.link_end.borrow().is_none() {
             self.lease.failed(reason.clone());
         }
         Some(SessionError::Ended(reason))

@@ -1,6 +1,6 @@
 //! One task a server: it owns the server's container, does what the state machine says, and lets sessions in.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -39,6 +39,8 @@ pub(super) enum Ask {
     Open(Reply<Session>),
     /// The server's definition is a new one.
     Changed,
+    /// What was paused may run again.
+    Resumed,
     /// Stop, and end the supervisor.
     End(Reply<()>),
 }
@@ -175,7 +177,11 @@ impl Supervisor {
     }
 
     fn asked(&mut self, ask: Ask) {
+        // Whoever asks, this is where a start begins.
+        let paused = self.common.paused.load(Ordering::SeqCst);
         match ask {
+            Ask::Start(reply) | Ask::Restart(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
+            Ask::Open(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
             Ask::Start(reply) => {
                 self.starting.push(reply);
                 self.step(LifeEvent::StartAsked);
@@ -192,11 +198,23 @@ impl Supervisor {
                 self.stopping.push(reply);
                 self.step(LifeEvent::StopAsked);
             }
-            Ask::Changed => self.step(LifeEvent::Changed),
+            Ask::Changed => {
+                self.step(LifeEvent::Changed);
+                self.keep_on();
+            }
+            Ask::Resumed => self.keep_on(),
             Ask::End(reply) => {
                 self.ending = Some(reply);
                 self.step(LifeEvent::StopAsked);
             }
+        }
+    }
+
+    /// Starts a server that is always on and does not run.
+    fn keep_on(&mut self) {
+        let paused = self.common.paused.load(Ordering::SeqCst);
+        if !paused && self.settings().always_on && matches!(self.life, Life::Stopped | Life::Failed { .. }) {
+            self.step(LifeEvent::StartAsked);
         }
     }
 

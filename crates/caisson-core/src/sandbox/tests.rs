@@ -127,6 +127,40 @@ async fn a_server_that_exits_at_once_says_why_and_is_given_up_after_some_tries()
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_has_so_many_sessions_and_no_more() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    let mut sessions = Vec::new();
+    let full = loop {
+        match sandbox.open_session(open(), b"").await {
+            Ok(session) => sessions.push(session.split()),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(full, SandboxError::Full { sessions: 56, .. }), "{full}");
+    assert_eq!(sessions.len(), 56);
+    let (sender, mut receiver) = sessions.pop().unwrap();
+    sender.send(message(), b"{}").await.unwrap();
+    assert_eq!(next(&mut receiver).await, Some(Ok("{}".into())));
+    drop((sender, receiver));
+    sandbox.open_session(open(), b"").await.unwrap();
+    assert_eq!(fake.started(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_room_for_a_process_is_no_failure_of_the_server() {
+    let fake = Fake::new(Script::NoRoom);
+    let sandbox = fake.sandbox(server());
+    for _ in 0..5 {
+        let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+        let error = next(&mut receiver).await.unwrap().unwrap_err();
+        assert!(error.contains("64 processes run already"), "{error}");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(sandbox.state(&name()), Some(ServerState::Running { sessions: 0 }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_ends_takes_its_sessions_along_and_comes_back() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
@@ -197,6 +231,20 @@ async fn a_secret_that_is_not_set_stops_the_start_and_says_what_to_do() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_secret_that_the_server_prints_stands_in_no_log_and_no_error() {
+    let fake = Fake::new(Script::ExitAtOnce);
+    let mut server = server();
+    server.permissions.secrets.push(SecretGrant { name: "TOKEN".parse().unwrap(), place: SecretPlace::Env });
+    fake.set_secret("TOKEN", "API key");
+    let sandbox = fake.sandbox(server);
+    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let error = next(&mut receiver).await.unwrap().unwrap_err();
+    assert!(error.ends_with("it said: no [secret TOKEN]"), "{error}");
+    let lines = sandbox.logs(&name()).unwrap().lines;
+    assert!(lines.iter().all(|line| !line.text.contains("API key")), "{lines:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_is_skipped_counted_and_logged() {
     let sandbox = Fake::new(Script::Garbage).sandbox(server());
     let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
@@ -257,6 +305,67 @@ async fn pause_stops_all_and_starts_none() {
     assert!(matches!(sandbox.start(&name()).await, Err(SandboxError::Paused)));
     sandbox.pause(false).await;
     sandbox.open_session(open(), b"").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_holds_for_a_session_that_began_before() {
+    let fake = Fake::new(Script::Mcp);
+    let sandbox = fake.sandbox(server());
+    sandbox.learn(&name()).await.unwrap();
+    sandbox.stop(&name()).await.unwrap();
+    let started = fake.started();
+    let hello = br#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
+    let (sender, mut receiver) = sandbox.open_session(open(), hello).await.unwrap().split();
+    sender.send(message(), hello).await.unwrap();
+    assert!(next(&mut receiver).await.unwrap().unwrap().contains("protocolVersion"));
+    sandbox.pause(true).await;
+    let call = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+    sender.send(message(), call).await.unwrap();
+    let refused = next(&mut receiver).await.unwrap().unwrap();
+    assert!(refused.contains("-32000") && refused.contains("paused"), "{refused}");
+    assert_eq!((fake.started(), fake.running()), (started, 0));
+    sandbox.pause(false).await;
+    sender.send(message(), call).await.unwrap();
+    assert!(next(&mut receiver).await.unwrap().unwrap().contains("result"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_always_on_runs_again_after_a_change_a_pause_and_a_failure() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    let runs = |state: &ServerState| matches!(state, ServerState::Running { .. });
+    let mut always = server();
+    always.life.always_on = true;
+    sandbox.define(&name(), always.clone());
+    settled(&sandbox, runs).await;
+    sandbox.pause(true).await;
+    sandbox.define(&name(), server());
+    sandbox.define(&name(), always.clone());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!((sandbox.state(&name()), fake.running()), (Some(ServerState::Stopped), 0));
+    sandbox.pause(false).await;
+    settled(&sandbox, runs).await;
+
+    always.permissions.secrets.push(SecretGrant { name: "TOKEN".parse().unwrap(), place: SecretPlace::Env });
+    sandbox.define(&name(), always);
+    sandbox.restart(&name()).await.unwrap_err();
+    settled(&sandbox, |state| matches!(state, ServerState::Failed { .. })).await;
+    fake.set_secret("TOKEN", "s3cr3t");
+    settled(&sandbox, runs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_predecessor_left_is_swept_away_and_nothing_else() {
+    let fake = Fake::new(Script::Echo);
+    let sandbox = fake.sandbox(server());
+    fake.set_names(&["stuck", "left"]);
+    sandbox.start(&name()).await.unwrap();
+    let names = fake.names();
+    assert_eq!((names.len(), names[0].as_str()), (2, "stuck"), "{names:?}");
+    // It is tried again, and what runs by then is not an earlier run's.
+    fake.set_names(&[&names[1], "left"]);
+    sandbox.sweep().await;
+    assert_eq!(fake.names(), [names[1].as_str()]);
 }
 
 #[tokio::test(start_paused = true)]

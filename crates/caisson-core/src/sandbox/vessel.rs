@@ -61,8 +61,12 @@ pub(super) trait Dock: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Digest, StartError>>;
     /// Removes a container, if it is still there.
     fn remove<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ()>;
-    /// Removes a volume, if it is there.
-    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), StartError>>;
-    /// Removes the containers a crashed predecessor has left.
-    fn sweep(&self) -> BoxFuture<'_, Result<(), StartError>>;
+    /// Removes a volume, and says whether it was there.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, StartError>>;
+    /// Removes the containers a crashed predecessor has left, all that can be. `is_mine` tells, by its name, one
+    /// that is of this process and stays.
+    fn sweep<'a>(
+        &'a self,
+        is_mine: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>>;
 }

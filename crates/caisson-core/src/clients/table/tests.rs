@@ -58,7 +58,12 @@ fn on_windows_the_store_folder_counts_when_it_is_there() {
 #[test]
 fn how_entries_look() {
     let server: Endpoint = "github".parse().unwrap();
-    let shim = Link::Shim { program: "/usr/bin/caisson".into(), home: Some("/elsewhere".into()) };
+    let shim = Link::Shim {
+        program: "/usr/bin/caisson".into(),
+        env: [("CAISSON_ARTIFACTS", "/artifacts"), ("CAISSON_HOME", "/elsewhere")]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+    };
     let url = Link::Url { bridge: "http://127.0.0.1:7332/".into(), token: "csn_abc".into() };
     let mut lines = String::new();
     for client in Client::ALL {

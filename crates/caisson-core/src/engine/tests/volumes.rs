@@ -20,8 +20,8 @@ async fn state_is_the_users(real: Real) {
         assert_eq!(said, "kept\n");
         real.none_left().await;
         for volume in plan.volumes() {
-            real.engine.remove_volume(&volume.name).await.unwrap();
-            real.engine.remove_volume(&volume.name).await.unwrap();
+            assert!(real.engine.remove_volume(&volume.name).await.unwrap());
+            assert!(!real.engine.remove_volume(&volume.name).await.unwrap());
         }
     }
     real.clean().await;

@@ -55,7 +55,9 @@ impl Conversation {
 
     /// Says that the session has begun.
     pub(super) async fn initialized(&self) -> Result<(), SessionError> {
-        self.sender.pass(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await
+        let initialized = self.sender.pass(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+        let deaf = |_| SessionError::Protocol("it did not take notifications/initialized in time".to_owned());
+        timeout_at(self.patience, initialized).await.map_err(deaf)?
     }
 
     /// Asks one thing and waits for the answer. What the server asks meanwhile is refused.
@@ -81,7 +83,7 @@ impl Conversation {
                 }
                 EnvelopeKind::Request => {
                     let refusal = error_response(envelope.id.as_ref(), UNKNOWN_METHOD, "nobody is here yet");
-                    self.sender.pass(&refusal).await?;
+                    timeout_at(self.patience, self.sender.pass(&refusal)).await.map_err(silent)??;
                 }
                 EnvelopeKind::Response | EnvelopeKind::Notification => {}
             }
@@ -192,10 +194,42 @@ pub(super) fn standalone_questions() -> impl Iterator<Item = Bytes> {
 
 #[cfg(test)]
 mod tests {
+    use futures::future::BoxFuture;
+
     use super::*;
+    use crate::{model::ServerName, sandbox::Session};
 
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    /// A server that asks without end and reads nothing.
+    struct Flood(ServerName);
+
+    impl Opens for Flood {
+        fn server(&self) -> &ServerName {
+            &self.0
+        }
+
+        fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+            let (session, unread, asks) = Session::for_test(self.0.clone().into());
+            tokio::spawn(async move {
+                let ask = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);
+                while asks.send(Ok(ask.clone())).await.is_ok() {}
+                drop(unread);
+            });
+            Box::pin(async { Ok(session) })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_only_asks_is_not_waited_for() {
+        let flood = Flood("flood".parse().unwrap());
+        let mut conversation = Conversation::open(&flood, Duration::from_secs(5)).await.unwrap();
+        let began = Instant::now();
+        let error = tokio::time::timeout(Duration::from_secs(60), conversation.initialize()).await.unwrap();
+        assert!(error.is_err_and(|error| error.to_string().contains("initialize in time")));
+        assert!(began.elapsed() < Duration::from_secs(6));
     }
 
     #[test]

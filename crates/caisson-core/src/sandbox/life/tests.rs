@@ -74,7 +74,7 @@ fn failures_in_a_row_wait_longer_and_then_it_gives_up() {
         assert_eq!(step(&mut life, E::Tick, &at(now)), [Effect::Start]);
     }
     step(&mut life, fail(), &at(now));
-    assert_eq!(life, Life::Failed { reason: why("bad"), for_good: true });
+    assert_eq!(life, Life::Failed { reason: why("bad"), for_good: true, again: None });
     let effects = step(&mut life, E::Wanted, &at(now));
     assert_eq!(effects, [Effect::Refuse(Refused::GaveUp(why("bad")))]);
     assert_eq!(step(&mut life, E::StartAsked, &at(now)), [Effect::Start]);
@@ -83,10 +83,23 @@ fn failures_in_a_row_wait_longer_and_then_it_gives_up() {
 #[test]
 fn what_only_the_user_can_mend_is_tried_again_on_the_next_use_alone() {
     let (life, _) = walk([E::Wanted, E::StartFailed { reason: why("no secret"), may_pass: false }]);
-    assert_eq!(life, Life::Failed { reason: why("no secret"), for_good: false });
+    assert_eq!(life, Life::Failed { reason: why("no secret"), for_good: false, again: None });
     assert_eq!(life.deadline(&SETTINGS), None);
     let (life, effects) = life.on(E::Wanted, &at(Instant::now()));
     assert_eq!((life, effects), (Life::Starting { failures: 0 }, vec![Effect::Start]));
+}
+
+#[test]
+fn what_is_always_on_is_tried_again_by_itself() {
+    let settings = LifeSettings { always_on: true, ..SETTINGS };
+    let now = Instant::now();
+    let at = |now| Circumstances { now, settings: &settings, jitter: 0.5 };
+    let failed = E::StartFailed { reason: why("no engine"), may_pass: false };
+    let (life, _) = Life::Starting { failures: 0 }.on(failed, &at(now));
+    let again = life.deadline(&settings).unwrap();
+    assert_eq!(again, now + Duration::from_secs(60));
+    assert!(matches!(life.clone().on(E::Tick, &at(now)).0, Life::Failed { .. }));
+    assert_eq!(life.on(E::Tick, &at(again)), (Life::Starting { failures: 0 }, vec![Effect::Start]));
 }
 
 #[test]
@@ -98,8 +111,23 @@ fn an_answer_forgets_the_failures() {
     let (life, effects) = life.on(crash(), &at(Instant::now()));
     assert_eq!(effects, [Effect::Stop]);
     let (life, effects) = life.on(E::Halted, &at(Instant::now()));
-    assert_eq!(life, Life::Failed { reason: why("exit code 1"), for_good: true });
+    assert_eq!(life, Life::Failed { reason: why("exit code 1"), for_good: true, again: None });
     assert_eq!(effects, [Effect::Refuse(Refused::GaveUp(why("exit code 1")))]);
+}
+
+#[test]
+fn a_process_too_many_stops_nobody_elses() {
+    let crash = || E::ProcessFailed { reason: why("exit code 1") };
+    let (mut life, _) = walk([E::Wanted, E::Started, E::SessionOpened, E::Healthy]);
+    for _ in 0..10 {
+        for event in [E::SessionOpened, crash(), E::SessionClosed] {
+            assert_eq!(step(&mut life, event, &at(Instant::now())), []);
+        }
+    }
+    assert_eq!(life.state(), ServerState::Running { sessions: 1 });
+    // Where nobody else is served, failures count.
+    let failed = (0..3).flat_map(|_| step(&mut life, crash(), &at(Instant::now()))).collect::<Vec<_>>();
+    assert_eq!(failed, [Effect::Stop]);
 }
 
 #[test]

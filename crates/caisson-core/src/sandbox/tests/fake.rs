@@ -37,8 +37,12 @@ use crate::{
 pub(super) enum Script {
     /// Says back each line.
     Echo,
+    /// Answers requests of the protocol with sessions, `initialize` as such, all others with nothing.
+    Mcp,
     /// Writes to standard error and exits with code 3.
     ExitAtOnce,
+    /// The airlock has no room for a session's process.
+    NoRoom,
     /// The airlock cannot launch it.
     LaunchFails,
     /// The airlock never answers.
@@ -90,6 +94,8 @@ struct World {
     started: AtomicUsize,
     running: AtomicUsize,
     removed: AtomicUsize,
+    /// The containers that are there.
+    names: Mutex<Vec<String>>,
     flooded: AtomicUsize,
     launch: Mutex<Option<Launch>>,
     told: watch::Sender<Vec<Vec<EgressName>>>,
@@ -106,6 +112,7 @@ impl Fake {
             started: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
             removed: AtomicUsize::new(0),
+            names: Mutex::default(),
             flooded: AtomicUsize::new(0),
             launch: Mutex::default(),
             told: watch::Sender::new(Vec::new()),
@@ -122,7 +129,9 @@ impl Fake {
             dock: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
+            paused: std::sync::atomic::AtomicBool::new(false),
             swept: tokio::sync::OnceCell::new(),
+            mine: std::sync::Mutex::default(),
             egress: Egress::new(Resolver::Fixed(Arc::new(table))),
             events: self.0.events.clone(),
             home_id: "home1234".into(),
@@ -154,6 +163,15 @@ impl Fake {
 
     pub(super) fn removed(&self) -> usize {
         self.0.removed.load(SeqCst)
+    }
+
+    /// Lets containers be there, or no longer. One called `stuck` cannot be removed.
+    pub(super) fn set_names(&self, names: &[&str]) {
+        *self.0.names.lock().unwrap() = names.iter().map(|name| (*name).to_owned()).collect();
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.names.lock().unwrap().clone()
     }
 
     pub(super) fn flooded(&self) -> usize {
@@ -229,8 +247,9 @@ impl Dock for Fake {
         Box::pin(async { Ok(Some(ImageSettings::default())) })
     }
 
-    fn run<'a>(&'a self, _: &'a Plan) -> BoxFuture<'a, Result<Vessel, StartError>> {
+    fn run<'a>(&'a self, plan: &'a Plan) -> BoxFuture<'a, Result<Vessel, StartError>> {
         Box::pin(async {
+            self.0.names.lock().unwrap().push(plan.container_name());
             // As slow as Podman.
             tokio::time::sleep(Duration::from_millis(10)).await;
             let world = self.0.clone();
@@ -271,12 +290,19 @@ impl Dock for Fake {
         Box::pin(async {})
     }
 
-    fn remove_volume<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), StartError>> {
-        Box::pin(async { Ok(()) })
+    fn remove_volume<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, StartError>> {
+        Box::pin(async { Ok(false) })
     }
 
-    fn sweep(&self) -> BoxFuture<'_, Result<(), StartError>> {
-        Box::pin(async { Ok(()) })
+    fn sweep<'a>(
+        &'a self,
+        is_mine: &'a (dyn Fn(&str) -> bool + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StartError>> {
+        let mut names = self.0.names.lock().unwrap();
+        names.retain(|name| is_mine(name) || name == "stuck");
+        let stuck = || StartError::Airlock("a container cannot be removed".into());
+        let swept = if names.iter().any(|name| name == "stuck") { Err(stuck()) } else { Ok(()) };
+        Box::pin(async { swept })
     }
 }
 
@@ -321,6 +347,11 @@ async fn airlock(pipe: DuplexStream, script: Script, world: Arc<World>) {
                     Some(Header::Exec { process, .. }) => (process, true),
                     other => panic!("{other:?}"),
                 };
+                if script == Script::NoRoom {
+                    let reason = "64 processes run already".into();
+                    drop(stream.shutdown().await);
+                    return drop(events.send(AirlockEvent::StartFailed { process, reason }));
+                }
                 let code = if exec {
                     stderr(&opener, process, b"err\n").await;
                     stream.write_all(b"out\n").await.unwrap();
@@ -384,18 +415,45 @@ async fn serve(
                 }
             }
         }
-        Script::Echo | Script::Stubborn | Script::Egress | Script::LaunchFails | Script::Silent => {}
+        Script::Echo
+        | Script::Mcp
+        | Script::Stubborn
+        | Script::Egress
+        | Script::NoRoom
+        | Script::LaunchFails
+        | Script::Silent => {}
     }
     let mut lines = BufReader::new(stream);
     let mut line = String::new();
     while lines.read_line(&mut line).await.is_ok_and(|count| count > 0) {
-        let answer = if script == Script::Egress { egress(opener, &line).await } else { line.clone() };
+        let answer = if script == Script::Egress {
+            egress(opener, &line).await
+        } else if script == Script::Mcp {
+            mcp(&line)
+        } else {
+            line.clone()
+        };
         if lines.get_mut().write_all(answer.as_bytes()).await.is_err() {
             break;
         }
         line.clear();
     }
     0
+}
+
+fn mcp(message: &str) -> String {
+    let message: serde_json::Value = serde_json::from_str(message).unwrap();
+    let answer = match (message["method"].as_str(), &message["id"]) {
+        (_, serde_json::Value::Null) => return String::new(),
+        (Some("initialize"), id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "result": {
+            "protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"},
+        }}),
+        (Some("tools/call"), id) => serde_json::json!({"jsonrpc": "2.0", "id": id, "result": {}}),
+        (_, id) => {
+            serde_json::json!({"jsonrpc": "2.0", "id": id, "error": {"code": -32601, "message": "no"}})
+        }
+    };
+    format!("{answer}\n")
 }
 
 /// Connects to what a message names, as the airlock would.

@@ -122,7 +122,9 @@ impl Real {
             authorities: crate::sandbox::Authorities::default(),
             clock: SystemTime::now,
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),
+            paused: std::sync::atomic::AtomicBool::new(false),
             swept: OnceCell::new(),
+            mine: std::sync::Mutex::default(),
         });
         Some(Self { sandbox, engine, image, home_id, user, disk })
     }
@@ -166,7 +168,8 @@ impl Real {
         self.sandbox.shutdown().await;
         for _ in 0..50 {
             if self.engine.list_ours(&self.home_id).await.unwrap().is_empty() {
-                return self.sandbox.erase_state(&name()).await.unwrap();
+                self.sandbox.erase_state(&name()).await.unwrap();
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }

@@ -159,7 +159,10 @@ impl Fault {
 impl From<SessionError> for Fault {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Ended(_) | SessionError::LineTooLong | SessionError::Closed => Self::Over(error),
+            SessionError::Ended(_)
+            | SessionError::Full(_)
+            | SessionError::LineTooLong
+            | SessionError::Closed => Self::Over(error),
             SessionError::Protocol(_) | SessionError::TooLarge(_) | SessionError::WrongPermit => {
                 Self::Failed { code: INTERNAL, why: error.to_string() }
             }
