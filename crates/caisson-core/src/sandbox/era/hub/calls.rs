@@ -71,7 +71,8 @@ impl Calls {
         if progress.is_some() {
             splice.set(&TOKEN, &ours);
         }
-        let listens = splice.get(&["method"]).is_some_and(|method| method.get() == "\"subscriptions/listen\"");
+        let listens =
+            splice.get(&["method"]).is_some_and(|method| method.get() == "\"subscriptions/listen\"");
         self.callers = match std::mem::take(&mut self.callers) {
             Callers::None => Callers::One(caller.clone()),
             Callers::One(one) if one == *caller => Callers::One(one),

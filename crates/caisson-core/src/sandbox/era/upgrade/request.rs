@@ -174,8 +174,11 @@ impl Request {
         const META: [&str; 2] = ["params", "_meta"];
         let Some(mut splice) = Splice::of(&self.message) else { return self.message.to_vec() };
         splice.set(&["id"], &id.to_string());
-        let meta: BTreeMap<_, _> =
-            Members::of(splice.get(&META)).0.into_iter().filter(|(key, _)| !ENVELOPE.contains(&&**key)).collect();
+        let meta: BTreeMap<_, _> = Members::of(splice.get(&META))
+            .0
+            .into_iter()
+            .filter(|(key, _)| !ENVELOPE.contains(&&**key))
+            .collect();
         // Texts and values that were read can be written.
         splice.set(&META, &serde_json::to_string(&meta).unwrap_or_default());
         splice.done()
