@@ -175,7 +175,9 @@ impl Stateless for Front {
         Box::pin(async move {
             let eras = self.eras().await?;
             let below: &dyn Stateless = if eras.modern { &self.hub } else { &self.upgrade };
-            let Some(kept) = Kept::of(&request, eras) else { return below.ask(caller, request).await };
+            let Some(kept) = Kept::of(&request, eras, &caller) else {
+                return below.ask(caller, request).await;
+            };
             let pin = self.known().pin;
             if !self.runs()
                 && let Some(exchange) = kept.answer(&pin)

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{super::Exchange, conversation::LISTS, keys};
 use crate::{
-    model::{Envelope, EnvelopeKind},
+    gate::CallerId,
+    model::{Envelope, EnvelopeKind, Splice},
     pins::{Eras, Pin, Profile},
 };
 
@@ -21,13 +22,15 @@ pub(super) struct Kept {
     id: String,
     method: &'static str,
     profile: Profile,
+    /// Who else was told what its caller may be told: Caisson, by a process that had heard nothing before.
+    fresh: Option<Profile>,
     /// Whether the server itself says who may be told.
     has_scope: bool,
 }
 
 impl Kept {
-    /// The request, if it is one whose answer is kept.
-    pub(super) fn of(request: &[u8], eras: Eras) -> Option<Self> {
+    /// The request of `caller`, if it is one whose answer is kept.
+    pub(super) fn of(request: &[u8], eras: Eras, caller: &CallerId) -> Option<Self> {
         #[derive(Deserialize)]
         struct Request<'a> {
             #[serde(borrow)]
@@ -38,24 +41,27 @@ impl Kept {
         let (envelope, _) = Envelope::read(request).ok()?;
         let method = method(envelope.method.as_deref()?)?;
         let Request { id, params } = serde_json::from_slice(request).ok()?;
-        // A later page, or anything else that narrows the question.
-        if params.keys().any(|key| key != "_meta") {
+        if narrows(params.keys()) {
             return None;
         }
-        let profile = if eras.modern {
-            Profile::modern()
+        let (profile, fresh) = if eras.modern {
+            (Profile::modern(), None)
         } else {
             let meta: BTreeMap<String, serde_json::Value> =
                 serde_json::from_str(params.get("_meta")?.get()).ok()?;
             let capabilities = meta.get(keys::CLIENT_CAPABILITIES)?;
-            Profile::modern_with(&serde_json::from_value(capabilities.clone()).ok()?)
+            let capabilities = serde_json::from_value(capabilities.clone()).ok()?;
+            let profile = |caller: &CallerId| Profile::modern_with(&capabilities, caller);
+            (profile(caller), Some(profile(&CallerId::caisson())))
         };
-        Some(Self { id: id.get().to_owned(), method, profile, has_scope: eras.modern })
+        Some(Self { id: id.get().to_owned(), method, profile, fresh, has_scope: eras.modern })
     }
 
     /// The answer, from pins.
     pub(super) fn answer(&self, pin: &Pin) -> Option<Exchange> {
-        let result = pin.result(&self.profile, self.method)?;
+        let profiles = [Some(&self.profile), self.fresh.as_ref()].into_iter().flatten();
+        let result = profiles.filter_map(|profile| pin.result(profile, self.method)).next()?;
+        let result = stale(&result)?;
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id);
         let (sink, messages) = mpsc::channel(1);
         // The channel has room for it.
@@ -119,6 +125,27 @@ pub(super) fn is_whole(result: &RawValue) -> bool {
     }
     serde_json::from_str::<Page<'_>>(result.get())
         .is_ok_and(|page| page.next.is_none() && page.kind.is_none_or(|kind| kind == "complete"))
+}
+
+/// Whether a list is asked for with more than `_meta`: a later page, or anything else that narrows the question.
+fn narrows<'a>(params: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> bool {
+    params.into_iter().any(|key| key.as_ref() != "_meta")
+}
+
+/// Whether a request with these parameters asks for all there is.
+pub(super) fn asks_for_all(params: Option<&RawValue>) -> bool {
+    let Some(params) = params else { return true };
+    serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(params.get())
+        .is_ok_and(|params| !narrows(params.keys()))
+}
+
+/// A result, without a promise that it stays true: that was made when it was given.
+fn stale(result: &RawValue) -> Option<String> {
+    let mut splice = Splice::of(result.get().as_bytes())?;
+    if splice.get(&["ttlMs"]).is_some() {
+        splice.set(&["ttlMs"], "0");
+    }
+    String::from_utf8(splice.done()).ok()
 }
 
 /// The input schema of a tool, as JSON, from the list of tools that is pinned.

@@ -14,9 +14,10 @@ use self::relay::Relay;
 use super::{
     super::{SandboxError, Session, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     conversation::LISTS,
+    kept::asks_for_all,
 };
 use crate::{
-    model::{Envelope, EnvelopeKind, RequestId, Splice, error_response},
+    model::{Envelope, EnvelopeKind, RequestId, error_response},
     pins::{Pin, Profile},
 };
 
@@ -131,10 +132,12 @@ impl Lazy {
             }
             _ => {
                 let (list, _) = LISTS.iter().find(|(list, _)| *list == method)?;
-                let has_cursor = Splice::of(message)?.get(&["params", "cursor"]).is_some();
-                let result = if has_cursor { None } else { self.pin.result(&self.profile, list) };
-                told.lists.push(list);
-                result?
+                let result =
+                    self.pin.result(&self.profile, list).filter(|_| asks_for_all(envelope.params))?;
+                if !told.lists.contains(list) {
+                    told.lists.push(list);
+                }
+                result
             }
         };
         let id = serde_json::to_string(id).ok()?;

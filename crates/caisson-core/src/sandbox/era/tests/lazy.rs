@@ -65,6 +65,11 @@ impl Setup {
         timeout(Duration::from_secs(5), self.processes.recv()).await.expect("it is opened").unwrap()
     }
 
+    fn pinned(&self, method: &str) -> Option<String> {
+        let profile = Profile::of(HELLO.as_bytes()).unwrap();
+        self.pin.result(&profile, method).map(|result| result.get().to_owned())
+    }
+
     fn is_opened(&mut self) -> bool {
         self.processes.try_recv().is_ok()
     }
@@ -112,9 +117,9 @@ async fn the_first_real_request_opens_a_process_that_hears_the_beginning() {
     process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
     assert_eq!(process.hears().await["method"], "notifications/initialized");
     assert_eq!(process.hears().await["method"], "logging/setLevel");
-    assert_eq!(process.hears().await, request(4, "tools/call"));
     let checked = process.hears().await;
     assert_eq!(checked["method"], "tools/list");
+    assert_eq!(process.hears().await, request(4, "tools/call"));
     process.says(json!({"jsonrpc": "2.0", "id": 3, "result": {}})).await;
     process.says(json!({"jsonrpc": "2.0", "id": 4, "result": {"x": 1}})).await;
     process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": {"tools": [{"name": "b"}]}})).await;
@@ -126,8 +131,8 @@ async fn the_first_real_request_opens_a_process_that_hears_the_beginning() {
     assert_eq!(process.hears().await["id"], 5);
     process.says(json!({"jsonrpc": "2.0", "id": 5, "result": {"tools": [{"name": "c"}]}})).await;
     assert_eq!(setup.hears().await["id"], 5);
-    let profile = Profile::of(HELLO.as_bytes()).unwrap();
-    assert!(setup.pin.result(&profile, "tools/list").unwrap().get().contains("\"c\""));
+    // What a process says that was used may be of this client alone.
+    assert!(setup.pinned("tools/list").is_none());
     drop(process);
     assert!(setup.receiver.next().await.is_none());
 }
@@ -144,9 +149,44 @@ async fn what_is_not_pinned_is_asked_and_pinned() {
     process.hears().await;
     process.says(json!({"jsonrpc": "2.0", "id": 1, "result": {"prompts": [], "nextCursor": "2"}})).await;
     setup.hears().await;
-    let profile = Profile::of(HELLO.as_bytes()).unwrap();
-    assert!(setup.pin.result(&profile, "initialize").is_some());
-    assert!(setup.pin.result(&profile, "prompts/list").is_none(), "a page is not the list");
+    assert!(setup.pinned("initialize").is_some());
+    assert!(setup.pinned("prompts/list").is_none(), "a page is not the list");
+}
+
+#[tokio::test]
+async fn only_what_a_process_says_before_it_is_used_is_pinned() {
+    let lists =
+        |id: u32| json!({"jsonrpc": "2.0", "id": id, "result": {"resources": [{"uri": id.to_string()}]}});
+    let mut setup = setup(&[], false);
+    setup.says(serde_json::from_str(HELLO).unwrap()).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    setup.hears().await;
+    setup.says(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    setup.says(request(1, "resources/list")).await;
+    process.hears().await;
+    process.hears().await;
+    process.says(lists(1)).await;
+    setup.hears().await;
+    let first = setup.pinned("resources/list").unwrap();
+    assert!(first.contains("\"1\""), "{first}");
+    setup
+        .says(json!({"jsonrpc": "2.0", "id": 2, "method": "resources/list", "params": {"of": "mine"}}))
+        .await;
+    process.hears().await;
+    process.says(lists(2)).await;
+    setup.hears().await;
+    // An answer tells the server of its client, too.
+    process.says(json!({"jsonrpc": "2.0", "id": "r", "method": "roots/list"})).await;
+    setup.hears().await;
+    setup.says(json!({"jsonrpc": "2.0", "id": "r", "result": {"roots": [{"uri": "file:///mine"}]}})).await;
+    setup.says(request(3, "resources/list")).await;
+    process.hears().await;
+    process.hears().await;
+    process.says(lists(3)).await;
+    setup.hears().await;
+    assert_eq!(setup.pinned("resources/list").unwrap(), first);
 }
 
 #[tokio::test]
@@ -196,6 +236,7 @@ async fn a_process_that_cannot_be_had_fails_the_request_alone() {
     process.hears().await;
     process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
     process.hears().await;
+    assert_eq!(process.hears().await["method"], "tools/list");
     assert_eq!(process.hears().await["id"], 3);
 }
 
