@@ -211,3 +211,40 @@ async fn a_process_nobody_wants_ends() {
     let _again = ask(&hub, "a", call(2, 1)).await;
     assert!(processes.recv().await.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_is_read_while_it_does_not_read() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut a = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    let mut waiting = Vec::new();
+    for number in 2..6 {
+        waiting.push(ask(&hub, "a", call(number, number)).await);
+    }
+    // It reads nothing more before it has said all this.
+    for number in 0..200 {
+        process.says(json!({"jsonrpc": "2.0", "id": number, "method": "roots/list"})).await;
+    }
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    assert_eq!(heard(&mut a).await["id"], 1);
+    for _ in 2..6 {
+        assert_eq!(process.hears().await["method"], "tools/call");
+    }
+    assert_eq!(process.hears().await["error"]["code"], -32601);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_never_reads_is_given_up() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut first = ask(&hub, "a", call(1, 1)).await;
+    let process = processes.recv().await.unwrap();
+    for number in 2..6 {
+        // The last of them waits to be sent.
+        drop(timeout(Duration::from_secs(1), hub.ask(caller("b"), call(number, 1).to_string().into())).await);
+    }
+    timeout(Duration::from_secs(60), process.to_client.closed()).await.expect("it is let go");
+    assert!(matches!(first.next().await, Some(Err(SessionError::Ended(_)))));
+    let _again = ask(&hub, "a", call(6, 1)).await;
+    assert!(processes.recv().await.is_some());
+}
