@@ -133,7 +133,8 @@ impl From<SessionError> for ApiError {
         let code = match &error {
             SessionError::WrongPermit => ErrorCode::Refused,
             SessionError::TooLarge(_) => ErrorCode::Invalid,
-            SessionError::LineTooLong
+            SessionError::Full
+            | SessionError::LineTooLong
             | SessionError::Ended(_)
             | SessionError::Protocol(_)
             | SessionError::Closed => ErrorCode::Server,

@@ -73,6 +73,7 @@ impl From<NoReply> for Fault {
     fn from(no_reply: NoReply) -> Self {
         match no_reply {
             NoReply::Over(error) => Self::Over(error),
+            NoReply::Full(error) => Self::Message(error.to_string()),
             NoReply::Broken(why) => Self::Message(format!("the server closed the connection: {why}")),
         }
     }
@@ -270,6 +271,7 @@ impl<D: Dial> Carrier<D> {
                 Ok(_) => return,
                 Err(NoReply::Over(error)) => return drop(self.incoming.send(Err(error)).await),
                 Err(NoReply::Broken(why)) => tracing::debug!(why, "an HTTP server's stream broke off"),
+                Err(NoReply::Full(error)) => tracing::debug!(%error, "an HTTP server's stream must wait"),
             }
             sleep(position.retry).await;
         }

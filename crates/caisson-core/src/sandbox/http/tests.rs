@@ -104,6 +104,24 @@ async fn answer(seen: &Seen, request: Request<Incoming>) -> Response<Full<Bytes>
     }
 }
 
+/// The same, with no room for the second connection.
+struct Crowded(Tcp, std::sync::atomic::AtomicUsize);
+
+impl Dial for Crowded {
+    type Connection = TcpStream;
+
+    async fn dial(&self) -> Result<TcpStream, SessionError> {
+        if self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            return Err(SessionError::Full);
+        }
+        self.0.dial().await
+    }
+
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+}
+
 struct Client {
     sender: SessionSender,
     receiver: SessionReceiver,
@@ -115,7 +133,11 @@ impl Client {
     }
 
     fn at(address: SocketAddr, path: &str) -> Self {
-        let endpoint = Endpoint::new(Tcp(address), path).ok().unwrap();
+        Self::through(Tcp(address), path)
+    }
+
+    fn through(dial: impl Dial, path: &str) -> Self {
+        let endpoint = Endpoint::new(dial, path).ok().unwrap();
         let (notes, _) = mpsc::unbounded_channel();
         let lease = Arc::new(Lease::new(0, notes));
         let (sender, receiver) = carried("http".parse().unwrap(), endpoint, lease).split();

@@ -34,6 +34,7 @@ enum Callers {
 /// A request, as its client wrote it.
 #[derive(Debug)]
 struct Call {
+    caller: CallerId,
     /// Its id, as JSON.
     id: String,
     /// Its progress token, as JSON.
@@ -78,8 +79,13 @@ impl Calls {
             Callers::One(one) if one == *caller => Callers::One(one),
             Callers::One(_) | Callers::Several => Callers::Several,
         };
-        self.open.insert(number, Call { id, progress, listens, sink });
+        self.open.insert(number, Call { caller: caller.clone(), id, progress, listens, sink });
         Some((number, splice.done()))
+    }
+
+    /// How many requests of `caller` are open.
+    pub(super) fn count(&self, caller: &CallerId) -> usize {
+        self.open.values().filter(|call| call.caller == *caller).count()
     }
 
     /// Lets go of a request; whether it was open.

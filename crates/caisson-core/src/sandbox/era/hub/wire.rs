@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{RequestId, error_response},
+    model::{Envelope, RequestId, error_response},
 };
 
 /// Messages of one request that wait to be read.
@@ -38,12 +38,19 @@ const DEAF: Duration = Duration::from_secs(30);
 const MOST_REFUSALS: usize = 64;
 /// A process without requests ends after one to two of these.
 const IDLE: Duration = Duration::from_secs(30);
+/// Requests one caller may have open with an HTTP server: each takes one of the pipe's places for streams, and all
+/// callers share those.
+const MOST_PLACES: usize = 64;
+/// JSON-RPC's code for what failed for no fault of the request's.
+const INTERNAL: i32 = -32603;
 /// JSON-RPC's code for a method that is not there.
 const UNKNOWN_METHOD: i32 = -32601;
 
 /// A process that is shared.
 pub(super) struct Wire {
     sender: SessionSender,
+    /// How many requests one caller may have open.
+    most_per_caller: usize,
     calls: Mutex<Calls>,
     logs: Logs,
     /// Why it takes no more.
@@ -56,9 +63,11 @@ pub(super) struct Wire {
 impl Wire {
     /// Takes a session on which nothing was said yet.
     pub(super) fn start(session: Session, logs: Logs) -> Arc<Self> {
+        let most_per_caller = if session.takes_places() { MOST_PLACES } else { usize::MAX };
         let (sender, receiver) = session.split();
         let wire = Arc::new(Self {
             sender,
+            most_per_caller,
             calls: Mutex::default(),
             logs,
             over: OnceLock::new(),
@@ -86,6 +95,9 @@ impl Wire {
             // Under the lock: once it is over, no request is taken in that nobody would end.
             if let Some(error) = self.over.get() {
                 return Err(error.clone());
+            }
+            if calls.count(caller) >= self.most_per_caller {
+                return Ok(refused(request, &sink, messages));
             }
             calls.begin(caller, request, sink)
         };
@@ -200,6 +212,15 @@ impl Wire {
     fn calls(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The exchange of a request that its caller has no room for.
+fn refused(request: &[u8], sink: &Sink, messages: mpsc::Receiver<Result<Bytes, SessionError>>) -> Exchange {
+    let id = Envelope::read(request).ok().and_then(|(envelope, _)| envelope.id);
+    let refusal = error_response(id.as_ref(), INTERNAL, &SessionError::Full.to_string());
+    // It is empty, so there is room.
+    drop(sink.try_send(Ok(refusal.into())));
+    Exchange::new(messages, CancellationToken::new().drop_guard())
 }
 
 /// Hands a notification to its reader, who has a moment to catch up; whether it was taken.

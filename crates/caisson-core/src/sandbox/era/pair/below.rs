@@ -160,9 +160,10 @@ impl From<SessionError> for Fault {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Ended(_) | SessionError::LineTooLong | SessionError::Closed => Self::Over(error),
-            SessionError::Protocol(_) | SessionError::TooLarge(_) | SessionError::WrongPermit => {
-                Self::Failed { code: INTERNAL, why: error.to_string() }
-            }
+            SessionError::Protocol(_)
+            | SessionError::TooLarge(_)
+            | SessionError::WrongPermit
+            | SessionError::Full => Self::Failed { code: INTERNAL, why: error.to_string() },
         }
     }
 }

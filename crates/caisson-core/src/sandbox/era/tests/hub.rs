@@ -248,3 +248,24 @@ async fn a_process_that_never_reads_is_given_up() {
     let _again = ask(&hub, "a", call(6, 1)).await;
     assert!(processes.recv().await.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_caller_has_not_all_the_room_there_is() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut first = ask(&hub, "a", call(0, 0)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    let mut open = Vec::new();
+    for number in 1..64 {
+        open.push(ask(&hub, "a", call(number, number)).await);
+        process.hears().await;
+    }
+    let refused = heard(&mut ask(&hub, "a", call("x", 1)).await).await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("x"), &json!(-32603)));
+    let _other = ask(&hub, "b", call(1, 1)).await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    heard(&mut first).await;
+    let _room = ask(&hub, "a", call(65, 1)).await;
+    process.hears().await;
+}
