@@ -2,7 +2,7 @@
 //! on the way is pinned.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Incoming, Opened, Told};
+use super::{Incoming, LEVEL, Opened, Told};
 use crate::{
     model::{Envelope, EnvelopeKind, RequestId},
     pins::{Pin, Profile},
@@ -36,8 +36,6 @@ pub(super) struct Relay {
     profile: Profile,
     /// The client's answers from pins that are checked, now that the server can be asked.
     checked: Vec<&'static str>,
-    /// The client's message whose answer is not for it, since it has one already.
-    answered: Option<RequestId>,
     asked: Mutex<HashMap<RequestId, Asked>>,
     /// Whether the process has heard nothing of this client yet that it could repeat to another: only from such a
     /// one is learnt what others are told.
@@ -51,21 +49,28 @@ enum Asked {
     Pinned(&'static str),
     /// Ours: the client was answered from the pins, and hears when that is no longer true.
     Checked(&'static str),
+    /// The client's, which has its answer already.
+    Answered,
 }
 
 impl Relay {
     pub(super) fn new(pin: Pin, profile: Profile, told: Told) -> Self {
-        let answered = told.level.and_then(|level| Envelope::read(&level).ok()?.0.id);
+        let level = told.level.map(|_| (RequestId::Text(LEVEL.to_owned()), Asked::Answered));
         // Without the answer to `initialize` nothing was said from the pins.
         let checked = if told.result.is_some() { told.lists } else { Vec::new() };
-        Self { pin, profile, checked, answered, asked: Mutex::default(), is_fresh: AtomicBool::new(true) }
+        let asked = Mutex::new(level.into_iter().collect());
+        let relay = Self { pin, profile, checked, asked, is_fresh: AtomicBool::new(true) };
+        for notification in &told.notifications {
+            relay.note(notification);
+        }
+        relay
     }
 
-    /// Passes `first` on, and everything after it, until one side ends.
+    /// Passes on what is `waiting`, and everything after it, until one side ends.
     pub(super) async fn run(
         self,
         opened: Opened,
-        first: &[u8],
+        waiting: VecDeque<Bytes>,
         mut outgoing: mpsc::Receiver<Bytes>,
         incoming: Incoming,
     ) {
@@ -77,8 +82,10 @@ impl Relay {
                 self.asked().insert(id, Asked::Checked(list));
                 sender.pass(request.as_bytes()).await?;
             }
-            self.note(first);
-            sender.pass(first).await?;
+            for message in &waiting {
+                self.note(message);
+                sender.pass(message).await?;
+            }
             while let Some(message) = outgoing.recv().await {
                 self.note(&message);
                 sender.pass(&message).await?;
@@ -134,14 +141,11 @@ impl Relay {
 
     /// What of a server's message the client is to hear.
     fn look(&self, message: Bytes) -> Option<Bytes> {
-        if self.answered.is_none() && self.asked().is_empty() {
+        if self.asked().is_empty() {
             return Some(message);
         }
         let Ok((envelope, EnvelopeKind::Response)) = Envelope::read(&message) else { return Some(message) };
         let Some(id) = &envelope.id else { return Some(message) };
-        if self.answered.as_ref() == Some(id) {
-            return None;
-        }
         let asked = self.asked().remove(id);
         let result = envelope.result.filter(|result| is_whole(result));
         match (asked, result) {
@@ -161,7 +165,7 @@ impl Relay {
                 }
                 list_changed(method)
             }
-            (Some(Asked::Checked(_)), None) => None,
+            (Some(Asked::Checked(_)), None) | (Some(Asked::Answered), _) => None,
             (Some(Asked::Pinned(_)) | None, _) => Some(message),
         }
     }

@@ -191,6 +191,11 @@ impl Request {
     }
 }
 
+/// Whether a level of log messages has this name.
+pub(in super::super) fn is_log_level(name: &str) -> bool {
+    Level::named(name).is_some()
+}
+
 /// Whether a result of `method` may be that input is required (MCP 2026-07-28: `InputRequiredResult`).
 pub(super) fn takes_input(method: &str) -> bool {
     matches!(method, "tools/call" | "prompts/get" | "resources/read")
