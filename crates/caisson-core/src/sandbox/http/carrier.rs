@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    super::{MOST_MESSAGE, SessionError, lease::Lease, session::one_line},
+    super::{MOST_MESSAGE, SessionError, lease::Lease, mark::marked, session::one_line},
     Dial,
     alone::{self, Tools},
     endpoint::{Endpoint, NoReply, Reply},
@@ -298,7 +298,12 @@ impl<D: Dial> Carrier<D> {
         if call.alone.is_some() {
             self.heed(&envelope, call).await;
         }
-        self.pass(said).await?;
+        match (&call.id, kind) {
+            (Some(RequestId::Number(number)), EnvelopeKind::Notification) if call.alone.is_some() => {
+                self.pass(&marked(said, *number)).await?;
+            }
+            _ => self.pass(said).await?,
+        }
         Ok(is_answer)
     }
 

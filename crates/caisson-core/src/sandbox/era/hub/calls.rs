@@ -5,11 +5,17 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::super::{super::SessionError, keys};
+use super::super::{
+    super::{SessionError, mark::unmarked},
+    keys,
+};
 use crate::{
     gate::CallerId,
     model::{Envelope, EnvelopeKind, RequestId, Splice},
 };
+
+/// The method of a log message, as JSON.
+const LOG: &str = r#""notifications/message""#;
 
 /// Where what comes back on a request goes.
 pub(super) type Sink = mpsc::Sender<Result<Bytes, SessionError>>;
@@ -39,6 +45,8 @@ struct Call {
     id: String,
     /// Its progress token, as JSON.
     progress: Option<String>,
+    /// Whether it wants log messages.
+    logs: bool,
     /// Whether it is a subscription, to which nothing belongs but what names it.
     listens: bool,
     sink: Sink,
@@ -72,6 +80,7 @@ impl Calls {
         if progress.is_some() {
             splice.set(&TOKEN, &ours);
         }
+        let logs = splice.get(&["params", "_meta", keys::LOG_LEVEL]).is_some();
         let listens =
             splice.get(&["method"]).is_some_and(|method| method.get() == "\"subscriptions/listen\"");
         self.callers = match std::mem::take(&mut self.callers) {
@@ -79,7 +88,7 @@ impl Calls {
             Callers::One(one) if one == *caller => Callers::One(one),
             Callers::One(_) | Callers::Several => Callers::Several,
         };
-        self.open.insert(number, Call { caller: caller.clone(), id, progress, listens, sink });
+        self.open.insert(number, Call { caller: caller.clone(), id, progress, logs, listens, sink });
         Some((number, splice.done()))
     }
 
@@ -104,12 +113,15 @@ impl Calls {
 
     /// Finds out whose a message of the server is, and gives it back the client's names for things.
     pub(super) fn route(&mut self, message: &Bytes) -> Routed {
+        if let Some((number, message)) = unmarked(message) {
+            return self.notice(&message, Some(number));
+        }
         let Ok((envelope, kind)) = Envelope::read(message) else { return Routed::Unknown };
         match (kind, envelope.id) {
             (EnvelopeKind::Response, Some(RequestId::Number(number))) => self.answer(number, message),
             (EnvelopeKind::Response, _) => Routed::Unknown,
             (EnvelopeKind::Request, Some(id)) => Routed::Asked(id),
-            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => self.notice(message),
+            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => self.notice(message, None),
         }
     }
 
@@ -125,7 +137,8 @@ impl Calls {
         Routed::Answer(call.sink, splice.done().into())
     }
 
-    fn notice(&self, message: &Bytes) -> Routed {
+    /// A notification, which came on the request with number `on`, where that is known.
+    fn notice(&self, message: &Bytes, on: Option<i64>) -> Routed {
         const PROGRESS: [&str; 2] = ["params", "progressToken"];
         const SUBSCRIPTION: [&str; 3] = ["params", "_meta", keys::SUBSCRIPTION];
         const REQUEST: [&str; 2] = ["params", "requestId"];
@@ -143,14 +156,18 @@ impl Calls {
             splice.set(path, theirs);
             return Routed::Notice(number, call.sink.clone(), splice.done().into());
         }
-        // A log message names no request. It is delivered where no doubt is possible: to the only request there
-        // is, of the only caller there ever was.
-        let mut open = self.open.iter().filter(|(_, call)| !call.listens);
-        match (&self.callers, open.next(), open.next()) {
-            (Callers::One(_), Some((number, only)), None) => {
-                Routed::Notice(*number, only.sink.clone(), message.clone())
-            }
-            _ => Routed::Unknown,
-        }
+        // A log message names no request, and is for those that want it alone. It is delivered where no doubt is
+        // possible: to the request it came on, or the only one there is, of the only caller there ever was.
+        let is_log = splice.get(&["method"]).is_some_and(|method| method.get() == LOG);
+        let is_for = |call: &Call| !call.listens && (call.logs || !is_log);
+        let mut open = self.open.iter().filter(|(_, call)| is_for(call));
+        let sole = match (on, &self.callers) {
+            (Some(on), _) => open.find(|(number, _)| **number == on),
+            (None, Callers::One(_)) => open.next().filter(|_| open.next().is_none()),
+            (None, Callers::None | Callers::Several) => None,
+        };
+        sole.map_or(Routed::Unknown, |(number, call)| {
+            Routed::Notice(*number, call.sink.clone(), message.clone())
+        })
     }
 }
