@@ -8,6 +8,7 @@ mod duplex;
 mod hub;
 mod kept;
 mod keys;
+mod later;
 mod lazy;
 mod pair;
 mod probe;
@@ -79,7 +80,7 @@ impl Front {
         }
     }
 
-    /// A session for a client that begins with `hello`.
+    /// A session for a client that begins with `hello`, which is empty when it has said nothing yet.
     pub(super) async fn session(
         self: &Arc<Self>,
         caller: CallerId,
@@ -90,11 +91,10 @@ impl Front {
             if conversation::stands_alone(hello) {
                 return Ok(duplex::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
             }
-            // A client of HTTP+SSE has said nothing yet; whatever else it is, it is the server's to answer.
-            let is_modern_only = self.known().eras.is_some_and(|eras| !eras.legacy);
-            if hello.is_empty() && is_modern_only {
-                return Ok(downgrade::session(server, caller, Arc::clone(self) as Arc<dyn Stateless>));
+            if hello.is_empty() {
+                return Ok(later::session(Arc::clone(self), caller));
             }
+            // Whatever else it is, it is the server's to answer.
             return self.opener.open().await;
         };
         let eras = self.eras().await?;

@@ -1,6 +1,6 @@
 //! A server's front, before processes that say what a test wants.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::{
@@ -158,5 +158,28 @@ async fn a_server_of_unknown_eras_is_asked_before_it_is_spoken_to() {
     asked.sort_by_key(Value::to_string);
     assert_eq!(asked, ["initialize", "server/discover"]);
     assert!(in_time(opened).await.unwrap().is_err(), "it has answered neither");
-    assert!(timeout(std::time::Duration::from_millis(50), setup.process()).await.is_err());
+    assert!(timeout(Duration::from_millis(50), setup.process()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_that_has_said_nothing_starts_nothing() {
+    let mut setup = setup(MODERN);
+    let session = setup.front.session(CallerId::for_test("a"), b"").await.unwrap();
+    let (sender, mut receiver) = session.split();
+    assert!(timeout(Duration::from_millis(50), setup.processes.recv()).await.is_err());
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "c", "version": "1"}}});
+    sender.pass(hello.to_string().as_bytes()).await.unwrap();
+    let mut process = setup.process().await;
+    let asked = process.hears().await;
+    assert_eq!(asked["method"], "server/discover", "it is spoken to as it knows");
+    let what = json!({
+        "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": {}, "ttlMs": 0,
+        "cacheScope": "private", "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "s", "version": "1"}},
+    });
+    process.says(json!({"jsonrpc": "2.0", "id": asked["id"], "result": what})).await;
+    let answer: Value = serde_json::from_slice(&in_time(receiver.next()).await.unwrap().unwrap()).unwrap();
+    assert_eq!((&answer["id"], &answer["result"]["serverInfo"]["name"]), (&json!(1), &json!("s")));
+    drop(sender);
+    assert!(in_time(receiver.next()).await.is_none());
 }
