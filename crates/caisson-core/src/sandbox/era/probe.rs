@@ -33,7 +33,14 @@ pub(super) async fn eras(opener: &dyn Opens, patience: Duration) -> Result<Eras,
             };
             (legacy, modern)
         }
-        modern = &mut without => (with_sessions.await, modern),
+        modern = &mut without => {
+            let legacy = if matches!(modern, Ok(Ok(()))) {
+                timeout(GRACE, with_sessions).await.unwrap_or(Ok(Err(SessionError::Closed)))
+            } else {
+                with_sessions.await
+            };
+            (legacy, modern)
+        }
     };
     match (legacy?, modern?) {
         (Err(error), Err(_)) => {
