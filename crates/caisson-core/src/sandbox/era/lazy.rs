@@ -3,6 +3,7 @@
 //! far, and from there on both are connected. It must never answer what only the server can know.
 
 mod relay;
+mod told;
 
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
@@ -10,12 +11,11 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
-use self::relay::Relay;
+use self::{relay::Relay, told::Told};
 use super::{
     super::{SandboxError, Session, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     conversation::LISTS,
     kept::asks_for_all,
-    upgrade::is_log_level,
 };
 use crate::{
     model::{Envelope, EnvelopeKind, RequestId, Splice, error_response},
@@ -38,36 +38,6 @@ pub(super) struct Lazy {
     pub(super) prewarm: bool,
     /// How long the server may take to answer `initialize`.
     pub(super) patience: Duration,
-}
-
-/// What the client was told before there was a process.
-#[derive(Clone, Default)]
-struct Told {
-    /// Its `initialize` request, and the result it was given from the pins.
-    hello: Option<(Bytes, RequestId)>,
-    result: Option<Box<RawValue>>,
-    /// Its `notifications/initialized`.
-    initialized: Option<Bytes>,
-    /// Its latest `logging/setLevel`.
-    level: Option<Bytes>,
-    /// Its other notifications, as far as there is room for them.
-    notifications: Vec<Bytes>,
-    /// Which lists it was given.
-    lists: Vec<&'static str>,
-}
-
-impl Told {
-    /// Whether the server takes the level that this `logging/setLevel` wants.
-    fn takes_level(&self, params: Option<&RawValue>) -> bool {
-        #[derive(serde::Deserialize)]
-        struct Params {
-            level: String,
-        }
-        let result = self.result.as_ref().and_then(|result| Splice::of(result.get().as_bytes()));
-        let logs = result.is_some_and(|result| result.get(&["capabilities", "logging"]).is_some());
-        let params = params.and_then(|params| serde_json::from_str::<Params>(params.get()).ok());
-        logs && params.is_some_and(|params| is_log_level(&params.level))
-    }
 }
 
 /// A process that has heard what the client said so far.
