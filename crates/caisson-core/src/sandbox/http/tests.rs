@@ -1,5 +1,6 @@
 mod alone;
 mod beside;
+mod cross;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Mutex};
 
