@@ -69,8 +69,18 @@ impl Profile {
     }
 
     /// Those of Caisson itself.
-    fn own() -> [Self; 3] {
-        [Self::modern(), Self::least(), Self::modern_with(&BTreeMap::new(), &CallerId::caisson())]
+    fn own() -> [Self; 4] {
+        [
+            Self::modern(),
+            Self::least(),
+            Self::unspoken(),
+            Self::modern_with(&BTreeMap::new(), &CallerId::caisson()),
+        ]
+    }
+
+    /// Nobody: what the server says of its tools, to be looked up and told to no one.
+    pub fn unspoken() -> Self {
+        Self("unspoken".to_owned())
     }
 
     /// The client that sends this `initialize` request: its version and capabilities. None when it is none.
@@ -196,12 +206,19 @@ impl Pin {
             |row| row.get(0),
         )?;
         if is_full {
-            let [modern, least, fresh] = Profile::own();
+            let [modern, least, unspoken, fresh] = Profile::own();
             // What stands before the last blank is the profile.
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 \
-                 AND rtrim(rtrim(what, replace(what, ' ', ''))) NOT IN ('', ?3, ?4, ?5)",
-                params![self.server.as_str(), self.definition.as_str(), modern.0, least.0, fresh.0],
+                 AND rtrim(rtrim(what, replace(what, ' ', ''))) NOT IN ('', ?3, ?4, ?5, ?6)",
+                params![
+                    self.server.as_str(),
+                    self.definition.as_str(),
+                    modern.0,
+                    least.0,
+                    unspoken.0,
+                    fresh.0
+                ],
             )?;
         }
         Ok(())

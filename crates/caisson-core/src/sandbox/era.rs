@@ -119,9 +119,17 @@ impl Front {
             probe::learn(&*self.opener, &self.known().pin, patience).await?;
         }
         for request in conversation::standalone_questions() {
+            let lists_tools = conversation::lists_tools(&request);
             let mut exchange = self.ask(CallerId::caisson(), request).await?;
             // What comes by is kept.
-            while tokio::time::timeout(patience, exchange.next()).await.is_ok_and(|heard| heard.is_some()) {}
+            while let Ok(Some(heard)) = tokio::time::timeout(patience, exchange.next()).await {
+                if let Ok(message) = heard.as_ref()
+                    && lists_tools
+                    && !eras.legacy
+                {
+                    kept::keep_schemas(message, &self.known().pin);
+                }
+            }
         }
         Ok(())
     }

@@ -148,6 +148,15 @@ fn stale(result: &RawValue) -> Option<String> {
     String::from_utf8(splice.done()).ok()
 }
 
+/// Keeps the schemas of the tools a server lists, though it may say to nobody else which it has.
+pub(super) fn keep_schemas(message: &[u8], pin: &Pin) {
+    if let Ok((Envelope { result: Some(result), .. }, EnvelopeKind::Response)) = Envelope::read(message)
+        && is_whole(result)
+    {
+        pin.set_result(&Profile::unspoken(), "tools/list", result);
+    }
+}
+
 /// The input schema of a tool, as JSON, from the list of tools that is pinned.
 pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>> {
     #[derive(Deserialize)]
@@ -164,7 +173,8 @@ pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>>
     }
     let list = pin
         .result(&Profile::modern(), "tools/list")
-        .or_else(|| pin.result(&Profile::least(), "tools/list"))?;
+        .or_else(|| pin.result(&Profile::least(), "tools/list"))
+        .or_else(|| pin.result(&Profile::unspoken(), "tools/list"))?;
     let List { tools } = serde_json::from_str(list.get()).ok()?;
     tools.iter().find(|listed| listed.name == tool)?.schema.map(|schema| schema.get().into())
 }

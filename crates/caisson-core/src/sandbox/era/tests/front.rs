@@ -183,3 +183,22 @@ async fn a_client_that_has_said_nothing_starts_nothing() {
     drop(sender);
     assert!(in_time(receiver.next()).await.is_none());
 }
+
+#[tokio::test]
+async fn the_schemas_of_tools_are_learnt_though_the_list_is_private() {
+    let mut setup = setup(MODERN);
+    let front = Arc::clone(&setup.front);
+    let learning = tokio::spawn(async move { front.learn().await });
+    let mut process = setup.process().await;
+    for _ in 0..5 {
+        let asked = process.hears().await;
+        let tools = json!([{"name": "x", "inputSchema": {"type": "object"}}]);
+        let result = json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private"});
+        process.says(json!({"jsonrpc": "2.0", "id": asked["id"], "result": result})).await;
+    }
+    in_time(learning).await.unwrap().unwrap();
+    drop(process);
+    assert_eq!(setup.front.input_schema("x").as_deref(), Some(r#"{"type":"object"}"#));
+    let (_, asked) = setup.answered(&CallerId::for_test("a"), "tools/list", &json!({})).await;
+    assert!(asked, "it is told to nobody");
+}
