@@ -176,9 +176,8 @@ impl<D: Dial> Endpoint<D> {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, NoReply> {
-        let stream = self.dial.dial().await.map_err(|error| match error {
-            SessionError::Full => NoReply::Full(error),
-            error => NoReply::Over(error),
+        let stream = self.dial.dial().await.map_err(|error| {
+            if matches!(error, SessionError::Full) { NoReply::Full(error) } else { NoReply::Over(error) }
         })?;
         let broken = |error: hyper::Error| NoReply::Broken(error.to_string());
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
