@@ -3,7 +3,13 @@
 //! runs. It must never answer for a server whose definition has changed, nor tell one caller what was said to
 //! another alone.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -32,6 +38,8 @@ pub struct Pin {
     state: State,
     server: ServerName,
     definition: Digest,
+    /// How often this and its clones have changed what is pinned.
+    changes: Arc<AtomicU64>,
 }
 
 /// The eras of MCP a server knows.
@@ -117,7 +125,7 @@ impl Pins {
         let what_runs = Server { life: LifeSettings::default(), ..server.clone() };
         // A definition is made of texts and numbers, which can always be written.
         let definition = Digest::of(&serde_json::to_vec(&what_runs).unwrap_or_default());
-        Pin { state: self.0.clone(), server: name.clone(), definition }
+        Pin { state: self.0.clone(), server: name.clone(), definition, changes: Arc::default() }
     }
 
     /// Forgets a server.
@@ -133,6 +141,11 @@ impl Pin {
     /// Which definition of the server it is about.
     pub fn definition(&self) -> &Digest {
         &self.definition
+    }
+
+    /// A number that is another whenever this, or a clone of it, has changed what is pinned.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The eras the server knows; none when it was never asked.
@@ -191,6 +204,7 @@ impl Pin {
                 params![self.server.as_str(), self.definition.as_str(), format!("{} {method}", profile.0)],
             )
         });
+        self.changes.fetch_add(1, Ordering::Release);
         if let Err(error) = forgotten {
             tracing::warn!(%error, "what a server said was not forgotten");
         }
@@ -236,6 +250,7 @@ impl Pin {
                 params![self.server.as_str(), self.definition.as_str(), what, said],
             )
         });
+        self.changes.fetch_add(1, Ordering::Release);
         if let Err(error) = kept {
             tracing::warn!(%error, "what a server said was not kept");
         }

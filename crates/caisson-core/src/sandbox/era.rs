@@ -20,7 +20,12 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use self::{hub::Hub, kept::Kept, lazy::Lazy, upgrade::Upgrade};
+use self::{
+    hub::Hub,
+    kept::{Kept, Schemas},
+    lazy::Lazy,
+    upgrade::Upgrade,
+};
 use super::{
     Exchange, SandboxError, Session,
     exchange::{Opens, Stateless},
@@ -54,6 +59,7 @@ struct Known {
     server: Arc<Server>,
     pin: Pin,
     eras: Option<Eras>,
+    schemas: Arc<Schemas>,
 }
 
 impl Front {
@@ -136,7 +142,8 @@ impl Front {
 
     /// The input schema of a tool, as it was pinned.
     pub(super) fn input_schema(&self, tool: &str) -> Option<Arc<str>> {
-        kept::input_schema(&self.known().pin, tool)
+        let Known { pin, schemas, .. } = self.known();
+        schemas.of_tool(&pin, tool)
     }
 
     /// The eras the server knows. It is asked when nobody knows yet.
@@ -165,7 +172,7 @@ impl Front {
         }
         let pin = self.pins.of(self.opener.server(), &server);
         let eras = pin.eras();
-        known.insert(Known { server, pin, eras }).clone()
+        known.insert(Known { server, pin, eras, schemas: Arc::default() }).clone()
     }
 
     fn runs(&self) -> bool {

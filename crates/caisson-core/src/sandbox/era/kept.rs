@@ -1,7 +1,10 @@
 //! Requests that stand alone and can be answered from pins, while the server does not run; and the keeping of
 //! the answers that pass by while it does.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -157,8 +160,30 @@ pub(super) fn keep_schemas(message: &[u8], pin: &Pin) {
     }
 }
 
-/// The input schema of a tool, as JSON, from the list of tools that is pinned.
-pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>> {
+/// The input schemas of the tools that are pinned, read once for as long as the pins stay as they are.
+#[derive(Default)]
+pub(super) struct Schemas(Mutex<Option<(u64, Tools)>>);
+
+/// The input schema of each tool, as JSON.
+type Tools = HashMap<String, Arc<str>>;
+
+impl Schemas {
+    /// The input schema of a tool, as JSON.
+    pub(super) fn of_tool(&self, pin: &Pin, tool: &str) -> Option<Arc<str>> {
+        // Before the reading: what changes meanwhile is read again.
+        let changes = pin.changes();
+        // No panic happens while the lock is held.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|(read, _)| *read != changes) {
+            *known = None;
+        }
+        let (_, tools) = known.get_or_insert_with(|| (changes, tools(pin).unwrap_or_default()));
+        tools.get(tool).cloned()
+    }
+}
+
+/// The input schemas in the list of tools that is pinned.
+fn tools(pin: &Pin) -> Option<Tools> {
     #[derive(Deserialize)]
     struct List<'a> {
         #[serde(borrow)]
@@ -166,8 +191,7 @@ pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>>
     }
     #[derive(Deserialize)]
     struct Tool<'a> {
-        #[serde(borrow)]
-        name: std::borrow::Cow<'a, str>,
+        name: String,
         #[serde(rename = "inputSchema", borrow)]
         schema: Option<&'a RawValue>,
     }
@@ -176,5 +200,7 @@ pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>>
         .or_else(|| pin.result(&Profile::least(), "tools/list"))
         .or_else(|| pin.result(&Profile::unspoken(), "tools/list"))?;
     let List { tools } = serde_json::from_str(list.get()).ok()?;
-    tools.iter().find(|listed| listed.name == tool)?.schema.map(|schema| schema.get().into())
+    // Of two with one name, the first counts.
+    let schemas = tools.into_iter().rev().filter_map(|tool| Some((tool.name, tool.schema?.get().into())));
+    Some(schemas.collect())
 }

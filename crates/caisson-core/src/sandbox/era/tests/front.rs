@@ -201,4 +201,14 @@ async fn the_schemas_of_tools_are_learnt_though_the_list_is_private() {
     assert_eq!(setup.front.input_schema("x").as_deref(), Some(r#"{"type":"object"}"#));
     let (_, asked) = setup.answered(&CallerId::for_test("a"), "tools/list", &json!({})).await;
     assert!(asked, "it is told to nobody");
+    let told = json!({
+        "resultType": "complete", "tools": [{"name": "x", "inputSchema": {"type": "array"}}],
+        "ttlMs": 0, "cacheScope": "public",
+    });
+    setup.answered(&CallerId::for_test("a"), "tools/list", &told).await;
+    assert_eq!(
+        setup.front.input_schema("x").as_deref(),
+        Some(r#"{"type":"array"}"#),
+        "what is pinned counts"
+    );
 }
