@@ -3,19 +3,30 @@
 //! runs. It must never answer for a server whose definition has changed, nor tell one caller what was said to
 //! another alone.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
+    gate::CallerId,
     model::{Digest, LifeSettings, Server, ServerName},
     registry::{State, StateError},
 };
 
 /// The most bytes of one thing a server says that are kept.
 const LONGEST: usize = 4 << 20;
+/// The most things one server says that are kept, and their bytes. Clients choose their capabilities, and so how
+/// many kinds of them there are.
+const MOST: i64 = 400;
+const MOST_BYTES: i64 = 64 << 20;
 
 /// Everything that is pinned. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,6 +38,8 @@ pub struct Pin {
     state: State,
     server: ServerName,
     definition: Digest,
+    /// How often this and its clones have changed what is pinned.
+    changes: Arc<AtomicU64>,
 }
 
 /// The eras of MCP a server knows.
@@ -50,16 +63,32 @@ impl Profile {
         Self("2026-07-28".to_owned())
     }
 
-    /// A client of the protocol without sessions that has these capabilities, towards a server with sessions.
-    pub fn modern_with(capabilities: &BTreeMap<String, serde_json::Value>) -> Self {
+    /// This client of the protocol without sessions, with these capabilities, towards a server with sessions: what
+    /// such a server says may come of what this one has done before.
+    pub fn modern_with(capabilities: &BTreeMap<String, serde_json::Value>, caller: &CallerId) -> Self {
         // A map of JSON values can always be written.
         let capabilities = serde_json::to_vec(capabilities).unwrap_or_default();
-        Self(format!("2026-07-28 {}", Digest::of(&capabilities).short()))
+        Self(format!("2026-07-28 {} {}", Digest::of(&capabilities).short(), caller.as_str()))
     }
 
     /// A client of 2025-11-25 that can do nothing beyond the least.
     pub fn least() -> Self {
         Self(format!("2025-11-25 {}", Digest::of(b"{}").short()))
+    }
+
+    /// Those of Caisson itself.
+    fn own() -> [Self; 4] {
+        [
+            Self::modern(),
+            Self::least(),
+            Self::unspoken(),
+            Self::modern_with(&BTreeMap::new(), &CallerId::caisson()),
+        ]
+    }
+
+    /// Nobody: what the server says of its tools, to be looked up and told to no one.
+    pub fn unspoken() -> Self {
+        Self("unspoken".to_owned())
     }
 
     /// The client that sends this `initialize` request: its version and capabilities. None when it is none.
@@ -96,7 +125,7 @@ impl Pins {
         let what_runs = Server { life: LifeSettings::default(), ..server.clone() };
         // A definition is made of texts and numbers, which can always be written.
         let definition = Digest::of(&serde_json::to_vec(&what_runs).unwrap_or_default());
-        Pin { state: self.0.clone(), server: name.clone(), definition }
+        Pin { state: self.0.clone(), server: name.clone(), definition, changes: Arc::default() }
     }
 
     /// Forgets a server.
@@ -112,6 +141,11 @@ impl Pin {
     /// Which definition of the server it is about.
     pub fn definition(&self) -> &Digest {
         &self.definition
+    }
+
+    /// A number that is another whenever this, or a clone of it, has changed what is pinned.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The eras the server knows; none when it was never asked.
@@ -162,17 +196,61 @@ impl Pin {
         })
     }
 
+    /// Forgets the result of `method`.
+    pub fn forget_result(&self, profile: &Profile, method: &str) {
+        let forgotten = self.state.with(|db| {
+            db.execute(
+                "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3",
+                params![self.server.as_str(), self.definition.as_str(), format!("{} {method}", profile.0)],
+            )
+        });
+        self.changes.fetch_add(1, Ordering::Release);
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "what a server said was not forgotten");
+        }
+    }
+
+    /// Makes room, when there is none: of what the server says, what it said to Caisson itself is kept, and all
+    /// else forgotten.
+    fn make_room(&self, db: &Connection) -> rusqlite::Result<()> {
+        let is_full = db.query_row(
+            "SELECT count(*) >= ?3 OR total(octet_length(said)) >= ?4 FROM pins \
+             WHERE server = ?1 AND definition = ?2",
+            params![self.server.as_str(), self.definition.as_str(), MOST, MOST_BYTES],
+            |row| row.get(0),
+        )?;
+        if is_full {
+            let [modern, least, unspoken, fresh] = Profile::own();
+            // What stands before the last blank is the profile.
+            db.execute(
+                "DELETE FROM pins WHERE server = ?1 AND definition = ?2 \
+                 AND rtrim(rtrim(what, replace(what, ' ', ''))) NOT IN ('', ?3, ?4, ?5, ?6)",
+                params![
+                    self.server.as_str(),
+                    self.definition.as_str(),
+                    modern.0,
+                    least.0,
+                    unspoken.0,
+                    fresh.0
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
     fn set(&self, what: &str, said: &str) {
         if said.len() > LONGEST {
             return;
         }
         let kept = self.state.with(|db| {
+            self.make_room(db)?;
             db.execute(
                 "INSERT INTO pins (server, definition, what, said) VALUES (?1, ?2, ?3, ?4) \
                  ON CONFLICT DO UPDATE SET said = excluded.said",
                 params![self.server.as_str(), self.definition.as_str(), what, said],
             )
         });
+        self.changes.fetch_add(1, Ordering::Release);
         if let Err(error) = kept {
             tracing::warn!(%error, "what a server said was not kept");
         }
@@ -216,6 +294,30 @@ mod tests {
         assert!(pins.of(&name, &lively).eras().is_some());
         pins.forget(&name).unwrap();
         assert!(changed.eras().is_none());
+    }
+
+    #[test]
+    fn kinds_of_clients_without_end_are_not_kept() {
+        let pin = Pins::new(State::in_memory().unwrap()).of(&"a".parse().unwrap(), &server(1));
+        pin.set_eras(Eras { legacy: true, modern: false });
+        for profile in Profile::own() {
+            pin.set_result(&profile, "tools/list", &raw("{}"));
+        }
+        let kind = |number: i64| {
+            let capabilities = [("x".to_owned(), number.into())].into();
+            Profile::modern_with(&capabilities, &CallerId::for_test("token 1"))
+        };
+        for number in 0..MOST {
+            pin.set_result(&kind(number), "tools/list", &raw("{}"));
+        }
+        assert!(pin.result(&kind(0), "tools/list").is_none());
+        assert!(pin.result(&kind(MOST - 1), "tools/list").is_some());
+        for profile in Profile::own() {
+            assert!(pin.result(&profile, "tools/list").is_some(), "{profile:?}");
+        }
+        assert!(pin.eras().is_some());
+        pin.forget_result(&kind(MOST - 1), "tools/list");
+        assert!(pin.result(&kind(MOST - 1), "tools/list").is_none());
     }
 
     #[test]

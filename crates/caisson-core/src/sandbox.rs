@@ -17,6 +17,7 @@ mod life;
 mod lines;
 mod link;
 mod logs;
+mod mark;
 mod outbound;
 mod plan;
 mod process;

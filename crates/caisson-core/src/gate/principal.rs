@@ -28,6 +28,11 @@ impl CallerId {
         Self("caisson".into())
     }
 
+    /// It as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     #[cfg(test)]
     pub(crate) fn for_test(name: &str) -> Self {
         Self(name.into())

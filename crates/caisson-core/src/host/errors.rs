@@ -134,7 +134,8 @@ impl From<SessionError> for ApiError {
         let code = match &error {
             SessionError::WrongPermit => ErrorCode::Refused,
             SessionError::TooLarge(_) => ErrorCode::Invalid,
-            SessionError::LineTooLong
+            SessionError::Crowded
+            | SessionError::LineTooLong
             | SessionError::Ended(_)
             | SessionError::Full(_)
             | SessionError::Protocol(_)

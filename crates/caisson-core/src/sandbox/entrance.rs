@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use caisson_wire::EgressName;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     SandboxError, Session, SessionError, http,
@@ -43,6 +44,7 @@ impl Entrance {
                 let (from, to) = tokio::io::split(stream);
                 let state = ReaderState::default();
                 let link_end = link.end();
+                let gone = CancellationToken::new();
                 let reader = |closed| StdioReader {
                     from,
                     process,
@@ -51,9 +53,10 @@ impl Entrance {
                     link_end,
                     lease: lease.clone(),
                     state,
+                    _gone: gone.clone().drop_guard(),
                 };
                 let (session, ends) = Session::stdio(name.clone(), lease.clone(), reader);
-                tokio::spawn(stdio::write(to, ends));
+                tokio::spawn(stdio::write(to, ends, gone));
                 Ok(session)
             }
         }

@@ -8,6 +8,7 @@ mod duplex;
 mod hub;
 mod kept;
 mod keys;
+mod later;
 mod lazy;
 mod pair;
 mod probe;
@@ -21,7 +22,12 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
-use self::{hub::Hub, kept::Kept, lazy::Lazy, upgrade::Upgrade};
+use self::{
+    hub::Hub,
+    kept::{Kept, Schemas},
+    lazy::Lazy,
+    upgrade::Upgrade,
+};
 use super::{
     Exchange, SandboxError, Session,
     exchange::{Opens, Stateless},
@@ -55,6 +61,7 @@ struct Known {
     server: Arc<Server>,
     pin: Pin,
     eras: Option<Eras>,
+    schemas: Arc<Schemas>,
 }
 
 impl Front {
@@ -81,7 +88,7 @@ impl Front {
         }
     }
 
-    /// A session for a client that begins with `hello`.
+    /// A session for a client that begins with `hello`, which is empty when it has said nothing yet.
     pub(super) async fn session(
         self: &Arc<Self>,
         caller: CallerId,
@@ -92,11 +99,10 @@ impl Front {
             if conversation::stands_alone(hello) {
                 return Ok(duplex::session(server.into(), caller, Arc::clone(self) as Arc<dyn Stateless>));
             }
-            // A client of HTTP+SSE has said nothing yet; whatever else it is, it is the server's to answer.
-            let is_modern_only = self.known().eras.is_some_and(|eras| !eras.legacy);
-            if hello.is_empty() && is_modern_only {
-                return Ok(downgrade::session(server.into(), caller, Arc::clone(self) as Arc<dyn Stateless>));
+            if hello.is_empty() {
+                return Ok(later::session(Arc::clone(self), caller));
             }
+            // Whatever else it is, it is the server's to answer.
             return self.opener.open().await;
         };
         let eras = self.eras().await?;
@@ -121,9 +127,19 @@ impl Front {
             probe::learn(&*self.opener, &self.known().pin, patience).await?;
         }
         for request in conversation::standalone_questions() {
+            let lists_tools = conversation::lists_tools(&request);
             let mut exchange = self.ask(CallerId::caisson(), request).await?;
             // What comes by is kept.
-            let heard = async { while exchange.next().await.is_some() {} };
+            let heard = async {
+                while let Some(heard) = exchange.next().await {
+                    if let Ok(message) = heard.as_ref()
+                        && lists_tools
+                        && !eras.legacy
+                    {
+                        kept::keep_schemas(message, &self.known().pin);
+                    }
+                }
+            };
             if tokio::time::timeout(patience, heard).await.is_err() {
                 tracing::debug!(server = %self.opener.server(), "a question was not answered in time");
             }
@@ -133,7 +149,8 @@ impl Front {
 
     /// The input schema of a tool, as it was pinned.
     pub(super) fn input_schema(&self, tool: &str) -> Option<Arc<str>> {
-        kept::input_schema(&self.known().pin, tool)
+        let Known { pin, schemas, .. } = self.known();
+        schemas.of_tool(&pin, tool)
     }
 
     /// The eras the server knows. It is asked when nobody knows yet.
@@ -162,7 +179,7 @@ impl Front {
         }
         let pin = self.pins.of(self.opener.server(), &server);
         let eras = pin.eras();
-        known.insert(Known { server, pin, eras }).clone()
+        known.insert(Known { server, pin, eras, schemas: Arc::default() }).clone()
     }
 
     fn runs(&self) -> bool {
@@ -196,7 +213,9 @@ impl Stateless for Front {
         Box::pin(async move {
             let eras = self.eras().await?;
             let below: &dyn Stateless = if eras.modern { &self.hub } else { &self.upgrade };
-            let Some(kept) = Kept::of(&request, eras) else { return below.ask(caller, request).await };
+            let Some(kept) = Kept::of(&request, eras, &caller) else {
+                return below.ask(caller, request).await;
+            };
             let pin = self.known().pin;
             if !self.runs()
                 && let Some(exchange) = kept.answer(&pin)

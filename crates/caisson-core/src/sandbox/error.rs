@@ -130,6 +130,11 @@ pub enum SessionError {
     /// The server does not do as MCP says.
     #[error("the server does not speak MCP: {0}")]
     Protocol(String),
+    /// The pipe into the container carries no more at a time; what is on it already goes on.
+    #[error(
+        "the server has as many requests and connections open as it can; try again when some of them have ended"
+    )]
+    Crowded,
     /// The session was closed from this side.
     #[error("the session is closed")]
     Closed,

@@ -205,7 +205,7 @@ impl Link {
 
     async fn open(&self, header: &Header) -> Result<Stream, SessionError> {
         introduced(&self.opener, header).await.map_err(|error| match error {
-            Introduction::Mux(error @ MuxError::Full) => SessionError::Ended(error.to_string()),
+            Introduction::Mux(MuxError::Full) => SessionError::Crowded,
             Introduction::Mux(_) | Introduction::Frame(_) => self.broken(),
         })
     }

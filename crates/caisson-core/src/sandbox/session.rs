@@ -96,6 +96,11 @@ impl Session {
         (session, ends.outgoing, incoming)
     }
 
+    /// Whether each request takes a place of its own in the pipe, as it does with an HTTP server.
+    pub(super) fn takes_places(&self) -> bool {
+        matches!(self.receiver.source, Source::Messages(_))
+    }
+
     /// The two directions, to be used by two tasks.
     pub fn split(self) -> (SessionSender, SessionReceiver) {
         (self.sender, self.receiver)

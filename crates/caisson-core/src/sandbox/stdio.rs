@@ -15,8 +15,9 @@ use serde_json::value::RawValue;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
     sync::watch,
-    time::timeout,
+    time::{sleep, timeout},
 };
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     MOST_MESSAGE, SessionError,
@@ -32,6 +33,8 @@ use super::{
 const MOST_GARBAGE: u64 = 20;
 /// How long the last bytes of a container that has ended may take.
 const LAST_BYTES: Duration = Duration::from_millis(500);
+/// So long the client's last messages may take to be read once it reads no more itself.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Lines of standard error that stand in a reason.
 const REASON_LINES: usize = 5;
 
@@ -47,6 +50,8 @@ pub(super) struct StdioReader {
     pub(super) link_end: watch::Receiver<Option<Ended>>,
     pub(super) lease: Arc<Lease>,
     pub(super) state: ReaderState,
+    /// Tells [`write`] that nobody reads any more.
+    pub(super) _gone: DropGuard,
 }
 
 /// What a reader remembers between messages.
@@ -171,13 +176,51 @@ pub(super) fn ended(exit: Exit, process: &Process, logs: &Logs) -> String {
     if last.is_empty() { how } else { format!("{how}; it said: {last}") }
 }
 
-/// Writes a session's messages to a process until the sender is dropped, then closes standard input.
-pub(super) async fn write(mut to: WriteHalf<Stream>, mut ends: SessionEnds) {
-    while let Some(message) = ends.outgoing.recv().await {
-        // An error means that the process, or the pipe, has ended: the reader says why.
-        if to.write_all(&message).await.is_err() || to.flush().await.is_err() {
-            return;
+/// Writes a session's messages to a process until the sender is dropped, then closes standard input. A process
+/// that does not read is not waited for once the reader is `gone`.
+pub(super) async fn write(mut to: WriteHalf<Stream>, mut ends: SessionEnds, gone: CancellationToken) {
+    let writing = async {
+        while let Some(message) = ends.outgoing.recv().await {
+            // An error means that the process, or the pipe, has ended: the reader says why.
+            if to.write_all(&message).await.is_err() || to.flush().await.is_err() {
+                return;
+            }
         }
+        drop(to.shutdown().await);
+    };
+    let patience = async {
+        gone.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        () = writing => {}
+        () = patience => {}
     }
-    drop(to.shutdown().await);
+}
+
+#[cfg(test)]
+mod tests {
+    use caisson_wire::Mux;
+
+    use super::*;
+    use crate::sandbox::Session;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_does_not_read_is_let_go_with_its_session() {
+        let (host, inside) = tokio::io::duplex(64 << 10);
+        let (host, mut inside) = (Mux::host(host), Mux::airlock(inside));
+        let (_from, mut to) = tokio::io::split(host.opener.open().await.unwrap());
+        to.write_all(b"{}").await.unwrap();
+        let _process = inside.incoming.next().await.unwrap();
+        let (session, ends, _) = Session::carried("deaf".parse().unwrap(), None);
+        let gone = CancellationToken::new();
+        let writing = tokio::spawn(write(to, ends, gone.clone()));
+        let (sender, _) = session.split();
+        sender.pass(&vec![b' '; 1 << 20]).await.unwrap();
+        drop(sender);
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert!(!writing.is_finished(), "as long as somebody reads, there is time");
+        gone.cancel();
+        timeout(Duration::from_secs(10), writing).await.expect("it is let go").unwrap();
+    }
 }

@@ -15,6 +15,9 @@ use crate::{
     model::{LifeSettings, Limits, Permissions, SecretGrant, SecretPlace, Source, Transport},
 };
 
+/// A first message of neither era: the session is the server's own.
+const RAW: &[u8] = b"{}";
+
 fn name() -> ServerName {
     "echo".parse().unwrap()
 }
@@ -43,7 +46,7 @@ fn message() -> Permit {
 
 /// A session's error; a test that gets a session fails.
 async fn refused(sandbox: &Sandbox) -> String {
-    sandbox.open_session(open(), b"").await.unwrap_err().to_string()
+    sandbox.open_session(open(), RAW).await.unwrap_err().to_string()
 }
 
 async fn next(receiver: &mut SessionReceiver) -> Option<Result<String, String>> {
@@ -62,7 +65,7 @@ async fn the_first_session_starts_the_server_and_messages_cross_both_ways() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
     assert_eq!(sandbox.state(&name()), Some(ServerState::Stopped));
-    let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     settled(&sandbox, |state| *state == ServerState::Running { sessions: 1 }).await;
     sender.send(message(), b"{\"id\":1,\n\"x\":\"\xc3\xa9\"}").await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{\"id\":1, \"x\":\"é\"}".into())));
@@ -79,7 +82,7 @@ async fn the_first_session_starts_the_server_and_messages_cross_both_ways() {
 async fn sessions_have_processes_of_their_own_in_one_container() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
-    let opened = join_all((0..8).map(|_| sandbox.open_session(open(), b""))).await;
+    let opened = join_all((0..8).map(|_| sandbox.open_session(open(), RAW))).await;
     let sessions: Vec<_> = opened.into_iter().map(|session| session.unwrap().split()).collect();
     for (number, (sender, _)) in sessions.iter().enumerate() {
         sender.send(message(), format!("{{\"n\":{number}}}").as_bytes()).await.unwrap();
@@ -93,10 +96,10 @@ async fn sessions_have_processes_of_their_own_in_one_container() {
 #[tokio::test(start_paused = true)]
 async fn a_permit_is_for_one_thing_with_one_server() {
     let sandbox = Fake::new(Script::Echo).sandbox(server());
-    assert!(matches!(sandbox.open_session(message(), b"").await, Err(SandboxError::WrongPermit)));
+    assert!(matches!(sandbox.open_session(message(), RAW).await, Err(SandboxError::WrongPermit)));
     let other = gate::permit_for_test("other".parse().unwrap(), Permitted::Session);
-    assert!(matches!(sandbox.open_session(other, b"").await, Err(SandboxError::NoSuchServer(_))));
-    let (sender, _receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    assert!(matches!(sandbox.open_session(other, RAW).await, Err(SandboxError::NoSuchServer(_))));
+    let (sender, _receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     let other = gate::permit_for_test("other".parse().unwrap(), Permitted::Message);
     assert!(matches!(sender.send(other, b"{}").await, Err(SessionError::WrongPermit)));
     assert!(matches!(sender.send(open(), b"{}").await, Err(SessionError::WrongPermit)));
@@ -109,7 +112,7 @@ async fn a_server_that_exits_at_once_says_why_and_is_given_up_after_some_tries()
     let fake = Fake::new(Script::ExitAtOnce);
     let sandbox = fake.sandbox(server());
     for _ in 0..3 {
-        let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+        let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
         let error = next(&mut receiver).await.unwrap().unwrap_err();
         assert_eq!(error, "the server has ended: its process ended with exit code 3; it said: no API key");
         assert_eq!(next(&mut receiver).await, None);
@@ -123,7 +126,7 @@ async fn a_server_that_exits_at_once_says_why_and_is_given_up_after_some_tries()
     // A new definition, or the user's word, is a new chance.
     fake.play(Script::Echo);
     sandbox.start(&name()).await.unwrap();
-    sandbox.open_session(open(), b"").await.unwrap();
+    sandbox.open_session(open(), RAW).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -132,7 +135,7 @@ async fn a_server_has_so_many_sessions_and_no_more() {
     let sandbox = fake.sandbox(server());
     let mut sessions = Vec::new();
     let full = loop {
-        match sandbox.open_session(open(), b"").await {
+        match sandbox.open_session(open(), RAW).await {
             Ok(session) => sessions.push(session.split()),
             Err(error) => break error,
         }
@@ -143,7 +146,7 @@ async fn a_server_has_so_many_sessions_and_no_more() {
     sender.send(message(), b"{}").await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{}".into())));
     drop((sender, receiver));
-    sandbox.open_session(open(), b"").await.unwrap();
+    sandbox.open_session(open(), RAW).await.unwrap();
     assert_eq!(fake.started(), 1);
 }
 
@@ -152,7 +155,7 @@ async fn no_room_for_a_process_is_no_failure_of_the_server() {
     let fake = Fake::new(Script::NoRoom);
     let sandbox = fake.sandbox(server());
     for _ in 0..5 {
-        let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+        let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
         let error = next(&mut receiver).await.unwrap().unwrap_err();
         assert!(error.contains("64 processes run already"), "{error}");
     }
@@ -164,7 +167,7 @@ async fn no_room_for_a_process_is_no_failure_of_the_server() {
 async fn a_container_that_ends_takes_its_sessions_along_and_comes_back() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
-    let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     sender.send(message(), b"{}").await.unwrap();
     next(&mut receiver).await.unwrap().unwrap();
     let mut events = fake.events();
@@ -183,7 +186,7 @@ async fn a_container_that_ends_takes_its_sessions_along_and_comes_back() {
     let (failures, reason) = backoff.await;
     assert!(failures == 1 && reason.contains("memory"), "{reason}");
     // A session that comes while it waits is served by the next start.
-    let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     sender.send(message(), b"{}").await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{}".into())));
     assert_eq!((fake.started(), fake.running()), (2, 1));
@@ -199,7 +202,7 @@ async fn what_cannot_be_launched_is_said_and_tried_again_on_the_next_use() {
     tokio::time::sleep(Duration::from_secs(300)).await;
     assert_eq!((fake.started(), fake.running()), (1, 0));
     fake.play(Script::Echo);
-    sandbox.open_session(open(), b"").await.unwrap();
+    sandbox.open_session(open(), RAW).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -224,7 +227,7 @@ async fn a_secret_that_is_not_set_stops_the_start_and_says_what_to_do() {
     assert!(matches!(sandbox.state(&name()), Some(ServerState::Failed { .. })));
     assert_eq!(fake.started(), 0);
     fake.set_secret("TOKEN", "s3cr3t");
-    sandbox.open_session(open(), b"").await.unwrap();
+    sandbox.open_session(open(), RAW).await.unwrap();
     let launch = fake.launch();
     assert_eq!(launch.command.env["TOKEN"].expose(), b"s3cr3t");
     assert!(!format!("{launch:?}").contains("s3cr3t"));
@@ -237,7 +240,7 @@ async fn a_secret_that_the_server_prints_stands_in_no_log_and_no_error() {
     server.permissions.secrets.push(SecretGrant { name: "TOKEN".parse().unwrap(), place: SecretPlace::Env });
     fake.set_secret("TOKEN", "API key");
     let sandbox = fake.sandbox(server);
-    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     let error = next(&mut receiver).await.unwrap().unwrap_err();
     assert!(error.ends_with("it said: no [secret TOKEN]"), "{error}");
     let lines = sandbox.logs(&name()).unwrap().lines;
@@ -247,7 +250,7 @@ async fn a_secret_that_the_server_prints_stands_in_no_log_and_no_error() {
 #[tokio::test(start_paused = true)]
 async fn garbage_is_skipped_counted_and_logged() {
     let sandbox = Fake::new(Script::Garbage).sandbox(server());
-    let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     sender.send(message(), b"{\"id\":1}").await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{\"id\":1}".into())));
     let lines = sandbox.logs(&name()).unwrap().lines;
@@ -260,7 +263,7 @@ async fn garbage_is_skipped_counted_and_logged() {
 #[tokio::test(start_paused = true)]
 async fn a_line_without_end_ends_the_session() {
     let sandbox = Fake::new(Script::EndlessLine).sandbox(server());
-    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     let error = next(&mut receiver).await.unwrap().unwrap_err();
     assert!(error.contains("larger than 16 MiB"), "{error}");
     assert_eq!(next(&mut receiver).await, None);
@@ -270,7 +273,7 @@ async fn a_line_without_end_ends_the_session() {
 async fn a_flood_waits_in_the_pipe_until_it_is_read() {
     let fake = Fake::new(Script::Flood);
     let sandbox = fake.sandbox(server());
-    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let held = fake.flooded();
     assert!(held < 4 << 20, "{held} bytes were taken though nobody reads");
@@ -282,7 +285,7 @@ async fn a_flood_waits_in_the_pipe_until_it_is_read() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_gives_up_in_the_middle_loses_nothing() {
     let sandbox = Fake::new(Script::Drip).sandbox(server());
-    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     let mut read = Vec::new();
     while read.len() < 20 {
         if let Ok(message) = timeout(Duration::from_millis(7), receiver.next()).await {
@@ -297,14 +300,14 @@ async fn a_reader_that_gives_up_in_the_middle_loses_nothing() {
 async fn pause_stops_all_and_starts_none() {
     let fake = Fake::new(Script::Echo);
     let sandbox = fake.sandbox(server());
-    let (_sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (_sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     sandbox.pause(true).await;
     assert_eq!((sandbox.state(&name()), fake.running()), (Some(ServerState::Stopped), 0));
     assert!(next(&mut receiver).await.unwrap().is_err());
-    assert!(matches!(sandbox.open_session(open(), b"").await, Err(SandboxError::Paused)));
+    assert!(matches!(sandbox.open_session(open(), RAW).await, Err(SandboxError::Paused)));
     assert!(matches!(sandbox.start(&name()).await, Err(SandboxError::Paused)));
     sandbox.pause(false).await;
-    sandbox.open_session(open(), b"").await.unwrap();
+    sandbox.open_session(open(), RAW).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -403,7 +406,7 @@ async fn when_the_sandbox_is_dropped_the_pipe_closes() {
 async fn changed_hosts_are_in_force_at_once() {
     let fake = Fake::new(Script::Egress);
     let sandbox = fake.sandbox(server());
-    let (sender, mut receiver) = sandbox.open_session(open(), b"").await.unwrap().split();
+    let (sender, mut receiver) = sandbox.open_session(open(), RAW).await.unwrap().split();
     let mut events = fake.events();
     let target = fake.target().await;
     let ask = |host: &str| format!("{{\"host\":\"{host}\",\"port\":{}}}", target);

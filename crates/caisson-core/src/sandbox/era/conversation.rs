@@ -192,6 +192,11 @@ pub(super) fn standalone_questions() -> impl Iterator<Item = Bytes> {
     })
 }
 
+/// Whether a message asks for the server's tools.
+pub(super) fn lists_tools(message: &[u8]) -> bool {
+    Envelope::read(message).is_ok_and(|(envelope, _)| envelope.method.as_deref() == Some("tools/list"))
+}
+
 #[cfg(test)]
 mod tests {
     use futures::future::BoxFuture;

@@ -1,7 +1,10 @@
 //! Requests that stand alone and can be answered from pins, while the server does not run; and the keeping of
 //! the answers that pass by while it does.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -9,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::{super::Exchange, conversation::LISTS, keys};
 use crate::{
-    model::{Envelope, EnvelopeKind},
+    gate::CallerId,
+    model::{Envelope, EnvelopeKind, Splice},
     pins::{Eras, Pin, Profile},
 };
 
@@ -19,13 +23,15 @@ pub(super) struct Kept {
     id: String,
     method: &'static str,
     profile: Profile,
+    /// Who else was told what its caller may be told: Caisson, by a process that had heard nothing before.
+    fresh: Option<Profile>,
     /// Whether the server itself says who may be told.
     has_scope: bool,
 }
 
 impl Kept {
-    /// The request, if it is one whose answer is kept.
-    pub(super) fn of(request: &[u8], eras: Eras) -> Option<Self> {
+    /// The request of `caller`, if it is one whose answer is kept.
+    pub(super) fn of(request: &[u8], eras: Eras, caller: &CallerId) -> Option<Self> {
         #[derive(Deserialize)]
         struct Request<'a> {
             #[serde(borrow)]
@@ -36,24 +42,27 @@ impl Kept {
         let (envelope, _) = Envelope::read(request).ok()?;
         let method = method(envelope.method.as_deref()?)?;
         let Request { id, params } = serde_json::from_slice(request).ok()?;
-        // A later page, or anything else that narrows the question.
-        if params.keys().any(|key| key != "_meta") {
+        if narrows(params.keys()) {
             return None;
         }
-        let profile = if eras.modern {
-            Profile::modern()
+        let (profile, fresh) = if eras.modern {
+            (Profile::modern(), None)
         } else {
             let meta: BTreeMap<String, serde_json::Value> =
                 serde_json::from_str(params.get("_meta")?.get()).ok()?;
             let capabilities = meta.get(keys::CLIENT_CAPABILITIES)?;
-            Profile::modern_with(&serde_json::from_value(capabilities.clone()).ok()?)
+            let capabilities = serde_json::from_value(capabilities.clone()).ok()?;
+            let profile = |caller: &CallerId| Profile::modern_with(&capabilities, caller);
+            (profile(caller), Some(profile(&CallerId::caisson())))
         };
-        Some(Self { id: id.get().to_owned(), method, profile, has_scope: eras.modern })
+        Some(Self { id: id.get().to_owned(), method, profile, fresh, has_scope: eras.modern })
     }
 
     /// The answer, from pins.
     pub(super) fn answer(&self, pin: &Pin) -> Option<Exchange> {
-        let result = pin.result(&self.profile, self.method)?;
+        let profiles = [Some(&self.profile), self.fresh.as_ref()].into_iter().flatten();
+        let result = profiles.filter_map(|profile| pin.result(profile, self.method)).next()?;
+        let result = stale(&result)?;
         Some(Exchange::answered(format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id)))
     }
 
@@ -105,8 +114,60 @@ pub(super) fn is_whole(result: &RawValue) -> bool {
         .is_ok_and(|page| page.next.is_none() && page.kind.is_none_or(|kind| kind == "complete"))
 }
 
-/// The input schema of a tool, as JSON, from the list of tools that is pinned.
-pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>> {
+/// Whether a list is asked for with more than `_meta`: a later page, or anything else that narrows the question.
+fn narrows<'a>(params: impl IntoIterator<Item = impl AsRef<str> + 'a>) -> bool {
+    params.into_iter().any(|key| key.as_ref() != "_meta")
+}
+
+/// Whether a request with these parameters asks for all there is.
+pub(super) fn asks_for_all(params: Option<&RawValue>) -> bool {
+    let Some(params) = params else { return true };
+    serde_json::from_str::<BTreeMap<String, serde::de::IgnoredAny>>(params.get())
+        .is_ok_and(|params| !narrows(params.keys()))
+}
+
+/// A result, without a promise that it stays true: that was made when it was given.
+fn stale(result: &RawValue) -> Option<String> {
+    let mut splice = Splice::of(result.get().as_bytes())?;
+    if splice.get(&["ttlMs"]).is_some() {
+        splice.set(&["ttlMs"], "0");
+    }
+    String::from_utf8(splice.done()).ok()
+}
+
+/// Keeps the schemas of the tools a server lists, though it may say to nobody else which it has.
+pub(super) fn keep_schemas(message: &[u8], pin: &Pin) {
+    if let Ok((Envelope { result: Some(result), .. }, EnvelopeKind::Response)) = Envelope::read(message)
+        && is_whole(result)
+    {
+        pin.set_result(&Profile::unspoken(), "tools/list", result);
+    }
+}
+
+/// The input schemas of the tools that are pinned, read once for as long as the pins stay as they are.
+#[derive(Default)]
+pub(super) struct Schemas(Mutex<Option<(u64, Tools)>>);
+
+/// The input schema of each tool, as JSON.
+type Tools = HashMap<String, Arc<str>>;
+
+impl Schemas {
+    /// The input schema of a tool, as JSON.
+    pub(super) fn of_tool(&self, pin: &Pin, tool: &str) -> Option<Arc<str>> {
+        // Before the reading: what changes meanwhile is read again.
+        let changes = pin.changes();
+        // No panic happens while the lock is held.
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.as_ref().is_some_and(|(read, _)| *read != changes) {
+            *known = None;
+        }
+        let (_, tools) = known.get_or_insert_with(|| (changes, tools(pin).unwrap_or_default()));
+        tools.get(tool).cloned()
+    }
+}
+
+/// The input schemas in the list of tools that is pinned.
+fn tools(pin: &Pin) -> Option<Tools> {
     #[derive(Deserialize)]
     struct List<'a> {
         #[serde(borrow)]
@@ -114,14 +175,16 @@ pub(super) fn input_schema(pin: &Pin, tool: &str) -> Option<std::sync::Arc<str>>
     }
     #[derive(Deserialize)]
     struct Tool<'a> {
-        #[serde(borrow)]
-        name: std::borrow::Cow<'a, str>,
+        name: String,
         #[serde(rename = "inputSchema", borrow)]
         schema: Option<&'a RawValue>,
     }
     let list = pin
         .result(&Profile::modern(), "tools/list")
-        .or_else(|| pin.result(&Profile::least(), "tools/list"))?;
+        .or_else(|| pin.result(&Profile::least(), "tools/list"))
+        .or_else(|| pin.result(&Profile::unspoken(), "tools/list"))?;
     let List { tools } = serde_json::from_str(list.get()).ok()?;
-    tools.iter().find(|listed| listed.name == tool)?.schema.map(|schema| schema.get().into())
+    // Of two with one name, the first counts.
+    let schemas = tools.into_iter().rev().filter_map(|tool| Some((tool.name, tool.schema?.get().into())));
+    Some(schemas.collect())
 }

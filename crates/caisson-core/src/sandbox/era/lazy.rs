@@ -3,17 +3,19 @@
 //! far, and from there on both are connected. It must never answer what only the server can know.
 
 mod relay;
+mod told;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 
-use self::relay::Relay;
+use self::{relay::Relay, told::Told};
 use super::{
     super::{SandboxError, Session, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     conversation::LISTS,
+    kept::asks_for_all,
 };
 use crate::{
     model::{Envelope, EnvelopeKind, RequestId, Splice, error_response},
@@ -22,6 +24,10 @@ use crate::{
 
 /// What SDKs report for a connection that closed.
 const CLOSED: i32 = -32000;
+/// Messages that wait for a process. When there are more, the client waits too.
+const MOST_WAITING: usize = 64;
+/// The id of the client's `logging/setLevel`, which was answered, as the process hears it.
+const LEVEL: &str = "caisson:logging/setLevel";
 
 /// What a lazy session is made of.
 pub(super) struct Lazy {
@@ -32,20 +38,6 @@ pub(super) struct Lazy {
     pub(super) prewarm: bool,
     /// How long the server may take to answer `initialize`.
     pub(super) patience: Duration,
-}
-
-/// What the client was told before there was a process.
-#[derive(Default)]
-struct Told {
-    /// Its `initialize` request, and the result it was given from the pins.
-    hello: Option<(Bytes, RequestId)>,
-    result: Option<Box<RawValue>>,
-    /// Its `notifications/initialized`.
-    initialized: Option<Bytes>,
-    /// Its latest `logging/setLevel`.
-    level: Option<Bytes>,
-    /// Which lists it was given.
-    lists: Vec<&'static str>,
 }
 
 /// A process that has heard what the client said so far.
@@ -67,7 +59,11 @@ impl Lazy {
     async fn carry(self, mut outgoing: mpsc::Receiver<Bytes>, incoming: Incoming) {
         let mut told = Told::default();
         let mut warm = None;
-        while let Some(message) = outgoing.recv().await {
+        let mut waiting = VecDeque::new();
+        loop {
+            let waited = waiting.pop_front();
+            let message = if waited.is_some() { waited } else { outgoing.recv().await };
+            let Some(message) = message else { return };
             let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
             if let Some(answer) = self.answer(&mut told, &message, &envelope, kind) {
                 if incoming.send(Ok(answer)).await.is_err() {
@@ -81,23 +77,54 @@ impl Lazy {
                 }
                 continue;
             }
+            waiting.push_front(message);
+            let so_far = told.clone();
             let opened = tokio::select! {
-                opened = self.open(&mut told, warm.take(), &incoming) => opened,
+                opened = self.open(&so_far, warm.take(), &incoming) => opened,
+                never = self.meanwhile(&mut told, &mut waiting, &mut outgoing, &incoming) => match never {},
                 () = incoming.closed() => return,
             };
             match opened {
                 Ok(opened) => {
                     let relay = Relay::new(self.pin, self.profile, told);
-                    return relay.run(opened, &message, outgoing, incoming).await;
+                    return relay.run(opened, waiting, outgoing, incoming).await;
                 }
                 Err(error) => {
-                    let refusal = error_response(envelope.id.as_ref(), CLOSED, &error.to_string());
+                    let Some(id) = waiting.pop_front().as_ref().and_then(request_id) else { continue };
+                    let refusal = error_response(Some(&id), CLOSED, &error.to_string());
                     if incoming.send(Ok(refusal.into())).await.is_err() {
                         return;
                     }
                 }
             }
         }
+    }
+
+    /// Hears the client while a process is opened: answers what is known, and lets the rest wait.
+    async fn meanwhile(
+        &self,
+        told: &mut Told,
+        waiting: &mut VecDeque<Bytes>,
+        outgoing: &mut mpsc::Receiver<Bytes>,
+        incoming: &Incoming,
+    ) -> Infallible {
+        while waiting.len() < MOST_WAITING
+            && let Some(message) = outgoing.recv().await
+        {
+            let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
+            if let Some(id) = cancelled(&envelope) {
+                waiting.retain(|waiting| request_id(waiting).as_ref() != Some(&id));
+                continue;
+            }
+            let method = envelope.method.as_deref();
+            let may_be_known = method == Some("ping") || LISTS.iter().any(|(list, _)| Some(*list) == method);
+            let answer = may_be_known.then(|| self.answer(told, &message, &envelope, kind)).flatten();
+            match answer {
+                Some(answer) => drop(incoming.send(Ok(answer)).await),
+                None => waiting.push_back(message),
+            }
+        }
+        std::future::pending().await
     }
 
     /// The answer to a request, where it is known; takes note of what the client says. A notification has none.
@@ -110,8 +137,12 @@ impl Lazy {
     ) -> Option<Bytes> {
         let method = envelope.method.as_deref()?;
         if kind == EnvelopeKind::Notification {
-            if method == "notifications/initialized" {
-                told.initialized = Some(message.clone());
+            match method {
+                "notifications/initialized" => told.initialized = Some(message.clone()),
+                // What it cancels was answered.
+                "notifications/cancelled" => {}
+                _ if told.notifications.len() < MOST_WAITING => told.notifications.push(message.clone()),
+                _ => {}
             }
             return None;
         }
@@ -126,15 +157,20 @@ impl Lazy {
             _ if told.result.is_none() => return None,
             "ping" => empty()?,
             "logging/setLevel" => {
+                if !told.takes_level(envelope.params) {
+                    return None;
+                }
                 told.level = Some(message.clone());
                 empty()?
             }
             _ => {
                 let (list, _) = LISTS.iter().find(|(list, _)| *list == method)?;
-                let has_cursor = Splice::of(message)?.get(&["params", "cursor"]).is_some();
-                let result = if has_cursor { None } else { self.pin.result(&self.profile, list) };
-                told.lists.push(list);
-                result?
+                let result =
+                    self.pin.result(&self.profile, list).filter(|_| asks_for_all(envelope.params))?;
+                if !told.lists.contains(list) {
+                    told.lists.push(list);
+                }
+                result
             }
         };
         let id = serde_json::to_string(id).ok()?;
@@ -149,18 +185,30 @@ impl Lazy {
     /// Opens a process and tells it what the client has said so far.
     async fn open(
         &self,
-        told: &mut Told,
+        told: &Told,
         warm: Option<JoinHandle<Result<Session, SandboxError>>>,
         incoming: &Incoming,
     ) -> Result<Opened, SandboxError> {
-        let opened = match warm {
+        if let Some(warm) = warm {
             // A task that panicked opened nothing.
-            Some(warm) => {
-                warm.await.unwrap_or_else(|_| Err(SandboxError::Stopped(self.opener.server().clone())))
+            let warm =
+                warm.await.unwrap_or_else(|_| Err(SandboxError::Stopped(self.opener.server().clone())));
+            // It may have ended while it waited.
+            if let Ok(opened) = self.begin(told, warm?, incoming).await {
+                return Ok(opened);
             }
-            None => self.opener.open().await,
-        };
-        let (sender, receiver) = opened?.split();
+        }
+        self.begin(told, self.opener.open().await?, incoming).await
+    }
+
+    /// Tells a new process what the client has said so far.
+    async fn begin(
+        &self,
+        told: &Told,
+        session: Session,
+        incoming: &Incoming,
+    ) -> Result<Opened, SandboxError> {
+        let (sender, receiver) = session.split();
         let mut opened = Opened { sender, receiver };
         if told.result.is_some() {
             let ended = |error: SessionError| SandboxError::Ended {
@@ -180,7 +228,7 @@ impl Lazy {
     /// Goes through the beginning that the client has behind it already.
     async fn catch_up(
         &self,
-        told: &mut Told,
+        told: &Told,
         opened: &mut Opened,
         incoming: &Incoming,
     ) -> Result<(), SessionError> {
@@ -190,6 +238,15 @@ impl Lazy {
             let message = opened.receiver.next().await.unwrap_or(Err(SessionError::Closed))?;
             let answer = match Envelope::read(&message) {
                 Ok((envelope, EnvelopeKind::Response)) if envelope.id.as_ref() == Some(id) => envelope.result,
+                // The client's own answer could not be passed on yet.
+                Ok((Envelope { id: Some(id), method, .. }, EnvelopeKind::Request))
+                    if method.as_deref() == Some("ping") =>
+                {
+                    let id = serde_json::to_string(&id).unwrap_or_default();
+                    let pong = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+                    opened.sender.pass(pong.as_bytes()).await?;
+                    continue;
+                }
                 _ => {
                     // What a server says before it is initialized is the client's to hear.
                     incoming.send(Ok(message)).await.map_err(|_| SessionError::Closed)?;
@@ -205,8 +262,12 @@ impl Lazy {
             }
             break;
         }
-        for message in [&told.initialized, &told.level].into_iter().flatten() {
+        for message in told.initialized.iter().chain(&told.notifications) {
             opened.sender.pass(message).await?;
+        }
+        if let Some(mut level) = told.level.as_ref().and_then(|level| Splice::of(level)) {
+            level.set(&["id"], &format!("\"{LEVEL}\""));
+            opened.sender.pass(&level.done()).await?;
         }
         Ok(())
     }
@@ -215,6 +276,24 @@ impl Lazy {
 /// A result that says nothing.
 fn empty() -> Option<Box<RawValue>> {
     RawValue::from_string("{}".to_owned()).ok()
+}
+
+/// The id of a message that is a request.
+fn request_id(message: &Bytes) -> Option<RequestId> {
+    let (envelope, kind) = Envelope::read(message).ok()?;
+    envelope.id.filter(|_| kind == EnvelopeKind::Request)
+}
+
+/// The request that a cancellation names.
+fn cancelled(envelope: &Envelope<'_>) -> Option<RequestId> {
+    #[derive(serde::Deserialize)]
+    struct Params {
+        #[serde(rename = "requestId")]
+        id: RequestId,
+    }
+    let is_cancel = envelope.method.as_deref() == Some("notifications/cancelled");
+    let params = envelope.params.filter(|_| is_cancel)?;
+    serde_json::from_str::<Params>(params.get()).ok().map(|params| params.id)
 }
 
 fn version(initialize: &RawValue) -> Option<String> {

@@ -3,6 +3,7 @@
 mod downgrade;
 mod duplex;
 mod fake;
+mod front;
 mod hub;
 mod lazy;
 mod probe;

@@ -28,6 +28,7 @@ use futures::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+pub(super) use self::request::is_log_level;
 use self::{
     audience::Audience,
     client::Client,

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    super::{MOST_MESSAGE, SessionError, lease::Lease, session::one_line},
+    super::{MOST_MESSAGE, SessionError, lease::Lease, mark::marked, session::one_line},
     Dial,
     alone::{self, Tools},
     endpoint::{Endpoint, NoReply, Reply},
@@ -73,6 +73,7 @@ impl From<NoReply> for Fault {
     fn from(no_reply: NoReply) -> Self {
         match no_reply {
             NoReply::Over(error) => Self::Over(error),
+            NoReply::Full(error) => Self::Message(error.to_string()),
             NoReply::Broken(why) => Self::Message(format!("the server closed the connection: {why}")),
         }
     }
@@ -272,6 +273,7 @@ impl<D: Dial> Carrier<D> {
                 Ok(_) => return,
                 Err(NoReply::Over(error)) => return drop(self.incoming.send(Err(error)).await),
                 Err(NoReply::Broken(why)) => tracing::debug!(why, "an HTTP server's stream broke off"),
+                Err(NoReply::Full(error)) => tracing::debug!(%error, "an HTTP server's stream must wait"),
             }
             sleep(position.retry).await;
         }
@@ -298,7 +300,12 @@ impl<D: Dial> Carrier<D> {
         if call.alone.is_some() {
             self.heed(&envelope, call).await;
         }
-        self.pass(said).await?;
+        match (&call.id, kind) {
+            (Some(RequestId::Number(number)), EnvelopeKind::Notification) if call.alone.is_some() => {
+                self.pass(&marked(said, *number)).await?;
+            }
+            _ => self.pass(said).await?,
+        }
         Ok(is_answer)
     }
 

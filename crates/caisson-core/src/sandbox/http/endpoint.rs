@@ -39,6 +39,8 @@ pub(super) struct Reply {
 pub(super) enum NoReply {
     /// The server cannot be reached any more.
     Over(SessionError),
+    /// There is no room for another connection.
+    Full(SessionError),
     /// It closed the connection in place of a reply.
     Broken(String),
 }
@@ -60,7 +62,7 @@ impl<D: Dial> Endpoint<D> {
     pub(super) async fn reach(&self) -> Result<(), SessionError> {
         let connection = match self.connect().await {
             Ok(connection) => connection,
-            Err(NoReply::Over(error)) => return Err(error),
+            Err(NoReply::Over(error) | NoReply::Full(error)) => return Err(error),
             Err(NoReply::Broken(why)) => return Err(SessionError::Protocol(why)),
         };
         self.keep(connection);
@@ -179,7 +181,9 @@ impl<D: Dial> Endpoint<D> {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, NoReply> {
-        let stream = self.dial.dial().await.map_err(NoReply::Over)?;
+        let stream = self.dial.dial().await.map_err(|error| {
+            if matches!(error, SessionError::Crowded) { NoReply::Full(error) } else { NoReply::Over(error) }
+        })?;
         let broken = |error: hyper::Error| NoReply::Broken(error.to_string());
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // How it ends, whoever uses it learns.

@@ -1,5 +1,6 @@
 mod alone;
 mod beside;
+mod cross;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Mutex};
 
@@ -30,6 +31,12 @@ struct Tcp {
     address: SocketAddr,
     /// Cancelled when the server's container has ended.
     ended: CancellationToken,
+}
+
+impl Tcp {
+    fn at(address: SocketAddr) -> Self {
+        Self { address, ended: CancellationToken::new() }
+    }
 }
 
 impl Dial for Tcp {
@@ -114,6 +121,28 @@ async fn answer(seen: &Seen, request: Request<Incoming>) -> Response<Full<Bytes>
     }
 }
 
+/// The same, with no room for the second connection.
+struct Crowded(Tcp, std::sync::atomic::AtomicUsize);
+
+impl Dial for Crowded {
+    type Connection = TcpStream;
+
+    async fn dial(&self) -> Result<TcpStream, SessionError> {
+        if self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            return Err(SessionError::Crowded);
+        }
+        self.0.dial().await
+    }
+
+    fn port(&self) -> u16 {
+        self.0.port()
+    }
+
+    async fn ended(&self) -> SessionError {
+        self.0.ended().await
+    }
+}
+
 struct Client {
     sender: SessionSender,
     receiver: SessionReceiver,
@@ -126,8 +155,14 @@ impl Client {
     }
 
     fn at(address: SocketAddr, path: &str) -> Self {
+        let tcp = Tcp::at(address);
+        let ended = tcp.ended.clone();
+        Self { ended, ..Self::through(tcp, path) }
+    }
+
+    fn through(dial: impl Dial, path: &str) -> Self {
         let ended = CancellationToken::new();
-        let endpoint = Endpoint::new(Tcp { address, ended: ended.clone() }, path).ok().unwrap();
+        let endpoint = Endpoint::new(dial, path).ok().unwrap();
         let (notes, _) = mpsc::unbounded_channel();
         let lease = Arc::new(Lease::new(0, notes));
         let (sender, receiver) = carried("http".parse().unwrap(), endpoint, lease).split();
@@ -260,7 +295,7 @@ fn whole(text: impl Into<Bytes>) -> UnsyncBoxBody<Bytes, Infallible> {
 fn paths() {
     let is_path = |path: &str| {
         let address = "127.0.0.1:1".parse().unwrap();
-        Endpoint::new(Tcp { address, ended: CancellationToken::new() }, path).is_ok()
+        Endpoint::new(Tcp::at(address), path).is_ok()
     };
     assert!(is_path("/mcp") && is_path("/a/b?c=d"));
     for bad in ["", "mcp", "http://evil/mcp", "/a b", "/a\r\nX: y"] {

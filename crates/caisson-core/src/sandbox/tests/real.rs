@@ -145,7 +145,7 @@ impl Real {
     }
 
     async fn open(&self) -> (SessionSender, SessionReceiver) {
-        self.sandbox.open_session(open(), b"").await.unwrap().split()
+        self.sandbox.open_session(open(), RAW).await.unwrap().split()
     }
 
     /// The first message of a new session, which says `{"name":"value", …}`.

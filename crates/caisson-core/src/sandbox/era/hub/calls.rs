@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::super::{super::SessionError, keys};
+use super::super::{
+    super::{SessionError, mark::unmarked},
+    keys,
+};
 use crate::{
     gate::CallerId,
     model::{Envelope, EnvelopeKind, RequestId, Splice, is_mistakable},
@@ -34,10 +37,13 @@ enum Callers {
 /// A request, as its client wrote it.
 #[derive(Debug)]
 struct Call {
+    caller: CallerId,
     /// Its id, as JSON.
     id: String,
     /// Its progress token, as JSON.
     progress: Option<String>,
+    /// Whether it wants log messages.
+    logs: bool,
     /// Whether it is a subscription, to which nothing belongs but what names it.
     listens: bool,
     sink: Sink,
@@ -71,15 +77,14 @@ impl Calls {
         if progress.is_some() {
             splice.set(&TOKEN, &ours);
         }
-        let method =
-            splice.get(&["method"]).and_then(|method| serde_json::from_str::<String>(method.get()).ok());
-        let listens = method.as_deref() == Some("subscriptions/listen");
+        let listens = method(&splice).as_deref() == Some("subscriptions/listen");
+        let logs = splice.get(&["params", "_meta", keys::LOG_LEVEL]).is_some();
         self.callers = match std::mem::take(&mut self.callers) {
             Callers::None => Callers::One(caller.clone()),
             Callers::One(one) if one == *caller => Callers::One(one),
             Callers::One(_) | Callers::Several => Callers::Several,
         };
-        self.open.insert(number, Call { id, progress, listens, sink });
+        self.open.insert(number, Call { caller: caller.clone(), id, progress, logs, listens, sink });
         Some((number, splice.done()))
     }
 
@@ -91,6 +96,11 @@ impl Calls {
         };
         let meta = Splice::of(params.get().as_bytes()).and_then(|params| params.get(&["_meta"]));
         is_mistakable(params, "_meta") || meta.is_some_and(|meta| is_mistakable(meta, "progressToken"))
+    }
+
+    /// How many requests of `caller` are open.
+    pub(super) fn count(&self, caller: &CallerId) -> usize {
+        self.open.values().filter(|call| call.caller == *caller).count()
     }
 
     /// Lets go of a request; whether it was open.
@@ -109,14 +119,15 @@ impl Calls {
 
     /// Finds out whose a message of the server is, and gives it back the client's names for things.
     pub(super) fn route(&mut self, message: &Bytes) -> Routed {
+        if let Some((number, message)) = unmarked(message) {
+            return self.notice(&message, Some(number));
+        }
         let Ok((envelope, kind)) = Envelope::read(message) else { return Routed::Unknown };
         match (kind, envelope.id) {
             (EnvelopeKind::Response, Some(RequestId::Number(number))) => self.answer(number, message),
             (EnvelopeKind::Response, _) => Routed::Unknown,
             (EnvelopeKind::Request, Some(id)) => Routed::Asked(id),
-            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => {
-                self.notice(envelope.method.as_deref(), message)
-            }
+            (EnvelopeKind::Request | EnvelopeKind::Notification, _) => self.notice(message, None),
         }
     }
 
@@ -132,11 +143,13 @@ impl Calls {
         Routed::Answer(call.sink, splice.done().into())
     }
 
-    fn notice(&mut self, method: Option<&str>, message: &Bytes) -> Routed {
+    /// A notification, which came on the request with number `on`, where that is known.
+    fn notice(&mut self, message: &Bytes, on: Option<i64>) -> Routed {
         const PROGRESS: [&str; 2] = ["params", "progressToken"];
         const SUBSCRIPTION: [&str; 3] = ["params", "_meta", keys::SUBSCRIPTION];
         const REQUEST: [&str; 2] = ["params", "requestId"];
         let Some(mut splice) = Splice::of(message) else { return Routed::Unknown };
+        let method = method(&splice);
         for path in [PROGRESS.as_slice(), &SUBSCRIPTION, &REQUEST] {
             let Some(named) = splice.get(path) else { continue };
             // It names a request, so it belongs to that one or, when it is over, to nobody.
@@ -154,20 +167,29 @@ impl Calls {
             }
             let sink = call.sink.clone();
             // A subscription alone is the server's to end (MCP 2026-07-28, "Cancellation").
-            if call.listens && method == Some("notifications/cancelled") {
+            if call.listens && method.as_deref() == Some("notifications/cancelled") {
                 self.open.remove(&number);
                 return Routed::Answer(sink, splice.done().into());
             }
             return Routed::Notice(number, sink, splice.done().into());
         }
-        // A log message names no request. It is delivered where no doubt is possible: to the only request there
-        // is, of the only caller there ever was.
-        let mut open = self.open.iter().filter(|(_, call)| !call.listens);
-        match (&self.callers, open.next(), open.next()) {
-            (Callers::One(_), Some((number, only)), None) => {
-                Routed::Notice(*number, only.sink.clone(), message.clone())
-            }
-            _ => Routed::Unknown,
-        }
+        // A log message names no request, and is for those that want it alone. It is delivered where no doubt is
+        // possible: to the request it came on, or the only one there is, of the only caller there ever was.
+        let is_log = method.as_deref() == Some("notifications/message");
+        let is_for = |call: &Call| !call.listens && (call.logs || !is_log);
+        let mut open = self.open.iter().filter(|(_, call)| is_for(call));
+        let sole = match (on, &self.callers) {
+            (Some(on), _) => open.find(|(number, _)| **number == on),
+            (None, Callers::One(_)) => open.next().filter(|_| open.next().is_none()),
+            (None, Callers::None | Callers::Several) => None,
+        };
+        sole.map_or(Routed::Unknown, |(number, call)| {
+            Routed::Notice(*number, call.sink.clone(), message.clone())
+        })
     }
+}
+
+/// What a message's method is, however it is spelled.
+fn method(message: &Splice<'_>) -> Option<String> {
+    message.get(&["method"]).and_then(|method| serde_json::from_str(method.get()).ok())
 }

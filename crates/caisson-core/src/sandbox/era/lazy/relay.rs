@@ -2,28 +2,44 @@
 //! on the way is pinned.
 
 use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{HashMap, VecDeque},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::{Incoming, Opened, Told};
+use super::{Incoming, LEVEL, Opened, Told};
 use crate::{
-    model::{Envelope, EnvelopeKind, RequestId, Splice},
+    model::{Envelope, EnvelopeKind, RequestId},
     pins::{Pin, Profile},
-    sandbox::era::{conversation::LISTS, kept::is_whole},
+    sandbox::era::{
+        conversation::LISTS,
+        kept::{asks_for_all, is_whole},
+    },
 };
+
+/// What changes nothing of what a server says of itself.
+const HARMLESS: [&str; 5] = [
+    "ping",
+    "logging/setLevel",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+];
 
 pub(super) struct Relay {
     pin: Pin,
     profile: Profile,
     /// The client's answers from pins that are checked, now that the server can be asked.
     checked: Vec<&'static str>,
-    /// The client's message whose answer is not for it, since it has one already.
-    answered: Option<RequestId>,
     asked: Mutex<HashMap<RequestId, Asked>>,
+    /// Whether the process has heard nothing of this client yet that it could repeat to another: only from such a
+    /// one is learnt what others are told.
+    is_fresh: AtomicBool,
 }
 
 /// A request whose answer is looked at when it comes by.
@@ -33,33 +49,42 @@ enum Asked {
     Pinned(&'static str),
     /// Ours: the client was answered from the pins, and hears when that is no longer true.
     Checked(&'static str),
+    /// The client's, which has its answer already.
+    Answered,
 }
 
 impl Relay {
     pub(super) fn new(pin: Pin, profile: Profile, told: Told) -> Self {
-        let answered = told.level.and_then(|level| Envelope::read(&level).ok()?.0.id);
+        let level = told.level.map(|_| (RequestId::Text(LEVEL.to_owned()), Asked::Answered));
         // Without the answer to `initialize` nothing was said from the pins.
         let checked = if told.result.is_some() { told.lists } else { Vec::new() };
-        Self { pin, profile, checked, answered, asked: Mutex::default() }
+        let asked = Mutex::new(level.into_iter().collect());
+        let relay = Self { pin, profile, checked, asked, is_fresh: AtomicBool::new(true) };
+        for notification in &told.notifications {
+            relay.note(notification);
+        }
+        relay
     }
 
-    /// Passes `first` on, and everything after it, until one side ends.
+    /// Passes on what is `waiting`, and everything after it, until one side ends.
     pub(super) async fn run(
         self,
         opened: Opened,
-        first: &[u8],
+        waiting: VecDeque<Bytes>,
         mut outgoing: mpsc::Receiver<Bytes>,
         incoming: Incoming,
     ) {
         let Opened { sender, mut receiver } = opened;
         let up = async {
-            self.note(first);
-            sender.pass(first).await?;
             for list in &self.checked {
                 let id = RequestId::Text(format!("caisson:{list}"));
                 let request = format!(r#"{{"jsonrpc":"2.0","id":"caisson:{list}","method":"{list}"}}"#);
                 self.asked().insert(id, Asked::Checked(list));
                 sender.pass(request.as_bytes()).await?;
+            }
+            for message in &waiting {
+                self.note(message);
+                sender.pass(message).await?;
             }
             while let Some(message) = outgoing.recv().await {
                 self.note(&message);
@@ -90,41 +115,57 @@ impl Relay {
         down.await;
     }
 
-    /// Takes note of a request whose result is to be pinned.
+    /// Takes note of a message of the client: whether its answer is to be pinned, or nothing any more.
     fn note(&self, message: &[u8]) {
-        let Ok((envelope, EnvelopeKind::Request)) = Envelope::read(message) else { return };
-        let (Some(method), Some(id)) = (envelope.method.as_deref(), envelope.id) else { return };
-        let lists = LISTS.iter().map(|(list, _)| *list);
-        let Some(method) = lists.chain(["initialize"]).find(|pinned| *pinned == method) else { return };
-        let has_cursor =
-            Splice::of(message).is_some_and(|splice| splice.get(&["params", "cursor"]).is_some());
-        if !has_cursor {
-            self.asked().insert(id, Asked::Pinned(method));
+        if !self.is_fresh() {
+            return;
         }
+        let envelope = Envelope::read(message).ok().map(|(envelope, _)| envelope);
+        let method = envelope.as_ref().and_then(|envelope| envelope.method.as_deref());
+        let lists = LISTS.iter().map(|(list, _)| *list);
+        let pinned = lists.chain(["initialize"]).find(|pinned| Some(*pinned) == method);
+        match (pinned, envelope.as_ref()) {
+            (Some(pinned), Some(Envelope { id: Some(id), params, .. })) => {
+                if pinned == "initialize" || asks_for_all(*params) {
+                    self.asked().insert(id.clone(), Asked::Pinned(pinned));
+                }
+            }
+            _ if method.is_some_and(|method| HARMLESS.contains(&method)) => {}
+            _ => self.is_fresh.store(false, Ordering::Relaxed),
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.is_fresh.load(Ordering::Relaxed)
     }
 
     /// What of a server's message the client is to hear.
     fn look(&self, message: Bytes) -> Option<Bytes> {
-        if self.answered.is_none() && self.asked().is_empty() {
+        if self.asked().is_empty() {
             return Some(message);
         }
         let Ok((envelope, EnvelopeKind::Response)) = Envelope::read(&message) else { return Some(message) };
         let Some(id) = &envelope.id else { return Some(message) };
-        if self.answered.as_ref() == Some(id) {
-            return None;
-        }
         let asked = self.asked().remove(id);
         let result = envelope.result.filter(|result| is_whole(result));
         match (asked, result) {
-            (Some(Asked::Pinned(method)), Some(result)) => {
+            (Some(Asked::Pinned(method)), Some(result)) if self.is_fresh() => {
                 self.pin.set_result(&self.profile, method, result);
                 Some(message)
             }
             (Some(Asked::Checked(method)), Some(result)) => {
-                let changed = self.pin.set_result(&self.profile, method, result);
-                changed.then(|| list_changed(method)).flatten()
+                let known = self.pin.result(&self.profile, method);
+                if known.is_some_and(|known| known.get() == result.get()) {
+                    return None;
+                }
+                if self.is_fresh() {
+                    self.pin.set_result(&self.profile, method, result);
+                } else {
+                    self.pin.forget_result(&self.profile, method);
+                }
+                list_changed(method)
             }
-            (Some(Asked::Checked(_)), None) => None,
+            (Some(Asked::Checked(_)), None) | (Some(Asked::Answered), _) => None,
             (Some(Asked::Pinned(_)) | None, _) => Some(message),
         }
     }

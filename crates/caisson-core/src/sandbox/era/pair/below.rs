@@ -163,9 +163,10 @@ impl From<SessionError> for Fault {
             | SessionError::Full(_)
             | SessionError::LineTooLong
             | SessionError::Closed => Self::Over(error),
-            SessionError::Protocol(_) | SessionError::TooLarge(_) | SessionError::WrongPermit => {
-                Self::Failed { code: INTERNAL, why: error.to_string() }
-            }
+            SessionError::Protocol(_)
+            | SessionError::TooLarge(_)
+            | SessionError::WrongPermit
+            | SessionError::Crowded => Self::Failed { code: INTERNAL, why: error.to_string() },
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
             Exchange, SessionError,
             exchange::{Opens, Stateless},
             logs::Logs,
+            mark::marked,
         },
         hub::Hub,
     },
@@ -19,6 +20,7 @@ use super::{
 };
 use crate::gate::CallerId;
 
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
 
 struct Setup {
@@ -45,7 +47,7 @@ async fn ask(hub: &Hub, name: &str, request: Value) -> Exchange {
 
 fn call(id: impl Into<Value>, token: impl Into<Value>) -> Value {
     json!({"jsonrpc": "2.0", "id": id.into(), "method": "tools/call", "params":
-        {"name": "x", "_meta": {"progressToken": token.into()}, "new": [1.5]}})
+        {"name": "x", "_meta": {"progressToken": token.into(), LOG_LEVEL: "info"}, "new": [1.5]}})
 }
 
 async fn next(exchange: &mut Exchange) -> Option<Result<Value, SessionError>> {
@@ -243,4 +245,109 @@ async fn a_process_nobody_wants_ends() {
     timeout(Duration::from_secs(120), process.to_client.closed()).await.expect("it is let go");
     let _again = ask(&hub, "a", call(2, 1)).await;
     assert!(processes.recv().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_is_read_while_it_does_not_read() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut a = ask(&hub, "a", call(1, 1)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    let mut waiting = Vec::new();
+    for number in 2..6 {
+        waiting.push(ask(&hub, "a", call(number, number)).await);
+    }
+    // It reads nothing more before it has said all this.
+    for number in 0..200 {
+        process.says(json!({"jsonrpc": "2.0", "id": number, "method": "roots/list"})).await;
+    }
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    assert_eq!(heard(&mut a).await["id"], 1);
+    for _ in 2..6 {
+        assert_eq!(process.hears().await["method"], "tools/call");
+    }
+    assert_eq!(process.hears().await["error"]["code"], -32601);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_never_reads_is_given_up() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut first = ask(&hub, "a", call(1, 1)).await;
+    let process = processes.recv().await.unwrap();
+    for number in 2..6 {
+        // The last of them waits to be sent.
+        drop(timeout(Duration::from_secs(1), hub.ask(caller("b"), call(number, 1).to_string().into())).await);
+    }
+    timeout(Duration::from_secs(60), process.to_client.closed()).await.expect("it is let go");
+    assert!(matches!(first.next().await, Some(Err(SessionError::Ended(_)))));
+    let _again = ask(&hub, "a", call(6, 1)).await;
+    assert!(processes.recv().await.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_caller_has_not_all_the_room_there_is() {
+    let Setup { hub, mut processes, .. } = setup();
+    let mut first = ask(&hub, "a", call(0, 0)).await;
+    let mut process = processes.recv().await.unwrap();
+    let request = process.hears().await;
+    let mut open = Vec::new();
+    for number in 1..64 {
+        open.push(ask(&hub, "a", call(number, number)).await);
+        process.hears().await;
+    }
+    let refused = heard(&mut ask(&hub, "a", call("x", 1)).await).await;
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("x"), &json!(-32603)));
+    let _other = ask(&hub, "b", call(1, 1)).await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": {}})).await;
+    heard(&mut first).await;
+    let _room = ask(&hub, "a", call(65, 1)).await;
+    process.hears().await;
+}
+
+#[tokio::test]
+async fn a_log_message_is_for_who_wants_it() {
+    let Setup { hub, mut processes, .. } = setup();
+    let log = |text: &str| json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": text}});
+    let quiet = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}});
+    let mut quiet = ask(&hub, "a", quiet).await;
+    let mut process = processes.recv().await.unwrap();
+    let first = process.hears().await;
+    process.says(log("for nobody")).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let _listener = ask(
+        &hub,
+        "a",
+        json!({"jsonrpc": "2.0", "id": 2, "method": "subscriptions/listen",
+        "params": {"_meta": {LOG_LEVEL: "info"}, "notifications": {}}}),
+    )
+    .await;
+    process.hears().await;
+    process.says(log("for nobody either")).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut wants = ask(&hub, "a", call(3, 3)).await;
+    process.hears().await;
+    process.says(log("for one")).await;
+    assert_eq!(heard(&mut wants).await["params"]["data"], "for one");
+    process.says(json!({"jsonrpc": "2.0", "id": first["id"], "result": {}})).await;
+    assert_eq!(heard(&mut quiet).await["result"], json!({}));
+}
+
+#[tokio::test]
+async fn what_came_on_a_request_belongs_to_it() {
+    let Setup { hub, mut processes, .. } = setup();
+    let (mut a, mut b) = (ask(&hub, "a", call(1, 1)).await, ask(&hub, "b", call(1, 1)).await);
+    let mut process = processes.recv().await.unwrap();
+    let (first, second) = (process.hears().await, process.hears().await);
+    let note = |of: &str, request: &Value| {
+        let note =
+            format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{ "data":"{of}"}}}}"#);
+        (marked(note.as_bytes(), request["id"].as_i64().unwrap()), note)
+    };
+    for (exchange, of, request) in [(&mut b, "b", &second), (&mut a, "a", &first)] {
+        let (marked, note) = note(of, request);
+        process.to_client.send(Ok(marked.into())).await.unwrap();
+        let heard = timeout(Duration::from_secs(5), exchange.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(heard, note.as_bytes(), "it is as the server wrote it");
+    }
 }

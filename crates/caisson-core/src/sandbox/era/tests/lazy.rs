@@ -48,7 +48,9 @@ fn pinned() -> [(&'static str, Value); 2] {
 }
 
 fn initialized() -> Value {
-    json!({"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "s"}})
+    json!({
+        "protocolVersion": "2025-11-25", "capabilities": {"tools": {}, "logging": {}}, "serverInfo": {"name": "s"}
+    })
 }
 
 impl Setup {
@@ -63,6 +65,20 @@ impl Setup {
 
     async fn process(&mut self) -> Process {
         timeout(Duration::from_secs(5), self.processes.recv()).await.expect("it is opened").unwrap()
+    }
+
+    /// A process that was opened, and has heard the beginning.
+    async fn begun(&mut self) -> Process {
+        let mut process = self.process().await;
+        process.hears().await;
+        process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+        assert_eq!(process.hears().await["method"], "notifications/initialized");
+        process
+    }
+
+    fn pinned(&self, method: &str) -> Option<String> {
+        let profile = Profile::of(HELLO.as_bytes()).unwrap();
+        self.pin.result(&profile, method).map(|result| result.get().to_owned())
     }
 
     fn is_opened(&mut self) -> bool {
@@ -111,11 +127,12 @@ async fn the_first_real_request_opens_a_process_that_hears_the_beginning() {
     process.says(json!({"jsonrpc": "2.0", "method": "notifications/message", "params": {}})).await;
     process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
     assert_eq!(process.hears().await["method"], "notifications/initialized");
-    assert_eq!(process.hears().await["method"], "logging/setLevel");
-    assert_eq!(process.hears().await, request(4, "tools/call"));
+    let level = process.hears().await;
+    assert_eq!((&level["method"], &level["params"]), (&json!("logging/setLevel"), &json!({"level": "info"})));
     let checked = process.hears().await;
     assert_eq!(checked["method"], "tools/list");
-    process.says(json!({"jsonrpc": "2.0", "id": 3, "result": {}})).await;
+    assert_eq!(process.hears().await, request(4, "tools/call"));
+    process.says(json!({"jsonrpc": "2.0", "id": level["id"], "result": {}})).await;
     process.says(json!({"jsonrpc": "2.0", "id": 4, "result": {"x": 1}})).await;
     process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": {"tools": [{"name": "b"}]}})).await;
     assert_eq!(setup.hears().await["method"], "notifications/message");
@@ -126,8 +143,8 @@ async fn the_first_real_request_opens_a_process_that_hears_the_beginning() {
     assert_eq!(process.hears().await["id"], 5);
     process.says(json!({"jsonrpc": "2.0", "id": 5, "result": {"tools": [{"name": "c"}]}})).await;
     assert_eq!(setup.hears().await["id"], 5);
-    let profile = Profile::of(HELLO.as_bytes()).unwrap();
-    assert!(setup.pin.result(&profile, "tools/list").unwrap().get().contains("\"c\""));
+    // What a process says that was used may be of this client alone.
+    assert!(setup.pinned("tools/list").is_none());
     drop(process);
     assert!(setup.receiver.next().await.is_none());
 }
@@ -144,9 +161,44 @@ async fn what_is_not_pinned_is_asked_and_pinned() {
     process.hears().await;
     process.says(json!({"jsonrpc": "2.0", "id": 1, "result": {"prompts": [], "nextCursor": "2"}})).await;
     setup.hears().await;
-    let profile = Profile::of(HELLO.as_bytes()).unwrap();
-    assert!(setup.pin.result(&profile, "initialize").is_some());
-    assert!(setup.pin.result(&profile, "prompts/list").is_none(), "a page is not the list");
+    assert!(setup.pinned("initialize").is_some());
+    assert!(setup.pinned("prompts/list").is_none(), "a page is not the list");
+}
+
+#[tokio::test]
+async fn only_what_a_process_says_before_it_is_used_is_pinned() {
+    let lists =
+        |id: u32| json!({"jsonrpc": "2.0", "id": id, "result": {"resources": [{"uri": id.to_string()}]}});
+    let mut setup = setup(&[], false);
+    setup.says(serde_json::from_str(HELLO).unwrap()).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    setup.hears().await;
+    setup.says(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
+    setup.says(request(1, "resources/list")).await;
+    process.hears().await;
+    process.hears().await;
+    process.says(lists(1)).await;
+    setup.hears().await;
+    let first = setup.pinned("resources/list").unwrap();
+    assert!(first.contains("\"1\""), "{first}");
+    setup
+        .says(json!({"jsonrpc": "2.0", "id": 2, "method": "resources/list", "params": {"of": "mine"}}))
+        .await;
+    process.hears().await;
+    process.says(lists(2)).await;
+    setup.hears().await;
+    // An answer tells the server of its client, too.
+    process.says(json!({"jsonrpc": "2.0", "id": "r", "method": "roots/list"})).await;
+    setup.hears().await;
+    setup.says(json!({"jsonrpc": "2.0", "id": "r", "result": {"roots": [{"uri": "file:///mine"}]}})).await;
+    setup.says(request(3, "resources/list")).await;
+    process.hears().await;
+    process.hears().await;
+    process.says(lists(3)).await;
+    setup.hears().await;
+    assert_eq!(setup.pinned("resources/list").unwrap(), first);
 }
 
 #[tokio::test]
@@ -196,6 +248,7 @@ async fn a_process_that_cannot_be_had_fails_the_request_alone() {
     process.hears().await;
     process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
     process.hears().await;
+    assert_eq!(process.hears().await["method"], "tools/list");
     assert_eq!(process.hears().await["id"], 3);
 }
 
@@ -207,4 +260,76 @@ async fn a_client_that_leaves_ends_the_process() {
     let process = setup.process().await;
     drop((setup.sender, setup.receiver));
     timeout(Duration::from_secs(5), process.to_client.closed()).await.expect("it is let go");
+}
+
+#[tokio::test]
+async fn a_list_given_twice_is_checked_once() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    for id in 1..3 {
+        setup.says(request(id, "tools/list")).await;
+        setup.hears().await;
+    }
+    setup.says(request(3, "prompts/list")).await;
+    let mut process = setup.begun().await;
+    assert_eq!(process.hears().await["method"], "tools/list");
+    assert_eq!(process.hears().await["id"], 3);
+}
+
+#[tokio::test]
+async fn a_level_the_server_may_not_take_is_its_to_refuse() {
+    let silent = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
+    let level = |level: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": level}});
+    for (pinned, level) in [(silent, level("info")), (initialized(), level("loud"))] {
+        let mut setup = setup(&[("initialize", pinned)], false);
+        setup.says(serde_json::from_str(HELLO).unwrap()).await;
+        setup.hears().await;
+        setup.says(level).await;
+        setup.process().await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_said_by_itself_is_told_later() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(json!({"jsonrpc": "2.0", "method": "notifications/roots/list_changed"})).await;
+    setup.says(request(1, "tools/call")).await;
+    let mut process = setup.begun().await;
+    assert_eq!(process.hears().await["method"], "notifications/roots/list_changed");
+    assert_eq!(process.hears().await["id"], 1);
+}
+
+#[tokio::test]
+async fn a_client_is_heard_while_a_process_is_opened() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/call")).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    process.says(request(9, "ping")).await;
+    assert_eq!(process.hears().await, json!({"jsonrpc": "2.0", "id": 9, "result": {}}));
+    setup.says(request(2, "ping")).await;
+    assert_eq!(setup.hears().await["id"], 2);
+    setup.says(request(3, "tools/call")).await;
+    setup
+        .says(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}))
+        .await;
+    setup.says(request(4, "tools/list")).await;
+    assert_eq!(setup.hears().await["id"], 4);
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    for wanted in ["notifications/initialized", "tools/list"] {
+        assert_eq!(process.hears().await["method"], wanted);
+    }
+    assert_eq!(process.hears().await["id"], 3);
+}
+
+#[tokio::test]
+async fn a_warmed_process_that_has_ended_is_replaced() {
+    let mut setup = setup(&pinned(), true);
+    setup.begins().await;
+    drop(setup.process().await);
+    setup.says(request(1, "tools/call")).await;
+    let mut process = setup.begun().await;
+    assert_eq!(process.hears().await["id"], 1);
 }

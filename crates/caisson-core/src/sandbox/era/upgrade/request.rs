@@ -22,6 +22,9 @@ pub(super) const INTERNAL: i32 = -32603;
 const ENVELOPE: [&str; 4] =
     [keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES, keys::CLIENT_INFO, keys::LOG_LEVEL];
 
+/// Where a request that is asked again brings what the client was asked.
+const RESPONSES: &str = "inputResponses";
+
 const LEVELS: [&str; 8] = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
 
 /// The members of an object, unread.
@@ -98,6 +101,11 @@ impl Abilities {
         }
     }
 
+    /// Whether the client can be asked to have the user open an address.
+    pub(super) fn open_urls(self) -> bool {
+        self.url
+    }
+
     /// Whether the client can be asked `method`.
     pub(super) fn cover(self, method: &str, params: Option<&RawValue>) -> bool {
         match method {
@@ -169,7 +177,8 @@ impl Request {
     }
 
     /// The message with the id `id` in place of its own, and without what its `_meta` says for a server that keeps no
-    /// session: one that has both eras would take it for a request that stands alone.
+    /// session: one that has both eras would take it for a request that stands alone. Answers to what the server asked
+    /// go another way.
     pub(super) fn with_id(&self, id: i64) -> Vec<u8> {
         const META: [&str; 2] = ["params", "_meta"];
         let Some(mut splice) = Splice::of(&self.message) else { return self.message.to_vec() };
@@ -180,15 +189,28 @@ impl Request {
             .filter(|(key, _)| !ENVELOPE.contains(&&**key))
             .collect();
         // Texts and values that were read can be written.
-        splice.set(&META, &serde_json::to_string(&meta).unwrap_or_default());
+        let meta = serde_json::to_string(&meta).unwrap_or_default();
+        if splice.get(&["params", RESPONSES]).is_some() {
+            let params = Members::of(splice.get(&["params"]));
+            let kept = params.iter().filter(|(key, _)| !matches!(*key, RESPONSES | "_meta"));
+            let kept = kept.map(|(key, value)| format!("{}:{value},", serde_json::Value::from(key)));
+            splice.set(&["params"], &format!(r#"{{{}"_meta":{meta}}}"#, kept.collect::<String>()));
+        } else {
+            splice.set(&META, &meta);
+        }
         splice.done()
     }
 
     /// The client's answer to what the server asked under `key`, as JSON.
     pub(super) fn response(&self, key: &str) -> Option<&RawValue> {
         let splice = Splice::of(&self.message)?;
-        splice.get(&["params", "inputResponses", key]).filter(|value| value.get().starts_with('{'))
+        splice.get(&["params", RESPONSES, key]).filter(|value| value.get().starts_with('{'))
     }
+}
+
+/// Whether a level of log messages has this name.
+pub(in super::super) fn is_log_level(name: &str) -> bool {
+    Level::named(name).is_some()
 }
 
 /// Whether a result of `method` may be that input is required (MCP 2026-07-28: `InputRequiredResult`).

@@ -1,13 +1,18 @@
 //! Makes what a server of sessions says look as MCP 2026-07-28 has it. Pure: bytes in, bytes out.
 
-use serde_json::{Value, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 
-use super::request::{INVALID_PARAMS, Members, Request};
+use super::request::{INTERNAL, INVALID_PARAMS, Members, Request, takes_input};
 use crate::model::Splice;
 
 /// A legacy server's code for a resource it does not have; from 2026-07-28 on (SEP-2164), that is a matter of
 /// parameters.
 const NO_SUCH_RESOURCE: &str = "-32002";
+/// Its code for an address that the user must open first. From 2026-07-28 on there is none (MCP 2026-07-28, "Error
+/// Codes").
+const URL_REQUIRED: &str = "-32042";
+/// The client lacks a capability that the request needs.
+const MISSING_CAPABILITY: &str = "-32021";
 
 /// What a server of sessions said of itself when one began.
 #[derive(Debug, Default)]
@@ -73,6 +78,9 @@ pub(super) fn response(request: &Request, message: &[u8]) -> Vec<u8> {
         splice.merge(&["result"], &missing);
     }
     let code = splice.get(&["error", "code"]).map(RawValue::get);
+    if code == Some(URL_REQUIRED) {
+        return url_required(request, splice);
+    }
     if request.method == "resources/read" && code == Some(NO_SUCH_RESOURCE) {
         splice.set(&["error", "code"], &INVALID_PARAMS.to_string());
         let data = splice.get(&["error", "data"]).map_or("null", RawValue::get);
@@ -93,6 +101,38 @@ pub(super) fn input_required(request: &Request, asks: &str, token: &str) -> Vec<
         r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","inputRequests":{{{asks}}},"requestState":"{token}"}}}}"#,
     )
     .into_bytes()
+}
+
+/// The answer where the user must open addresses first. A server of sessions says so by an error, which this
+/// protocol has no more: the client is asked, and asks again, or is told what it would have to be able to do.
+fn url_required(request: &Request, mut error: Splice<'_>) -> Vec<u8> {
+    let elicitations = error.get(&["error", "data", "elicitations"]);
+    let elicitations: Vec<&RawValue> =
+        elicitations.and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
+    let asks: Vec<String> = elicitations
+        .into_iter()
+        .filter_map(|elicitation| {
+            let elicitation = Members::of(Some(elicitation));
+            let (url, message) = (elicitation.text("url")?, elicitation.text("message").unwrap_or_default());
+            let params = json!({"mode": "url", "url": url, "message": message});
+            Some(json!({"method": "elicitation/create", "params": params}).to_string())
+        })
+        .enumerate()
+        .map(|(number, ask)| format!(r#""url-{}":{ask}"#, number + 1))
+        .collect();
+    if asks.is_empty() || !takes_input(&request.method) {
+        error.set(&["error", "code"], &INTERNAL.to_string());
+    } else if request.can.open_urls() {
+        let (id, asks) = (id(request), asks.join(","));
+        return format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"result":{{"resultType":"input_required","inputRequests":{{{asks}}}}}}}"#,
+        )
+        .into_bytes();
+    } else {
+        error.set(&["error", "code"], MISSING_CAPABILITY);
+        error.set(&["error", "data"], r#"{"requiredCapabilities":{"elicitation":{"url":{}}}}"#);
+    }
+    error.done()
 }
 
 /// The id of a request, as JSON.

@@ -155,3 +155,18 @@ async fn errors_are_answers_with_the_clients_id() {
     let cut = client.hear().await.unwrap();
     assert!(cut["error"]["message"].as_str().unwrap().contains("no answer"), "{cut}");
 }
+
+#[tokio::test]
+async fn a_request_there_is_no_room_for_fails_alone() {
+    let tcp = Tcp::at(modern(Lines::default()).await);
+    let mut client = Client::through(Crowded(tcp, 0.into()), "/mcp");
+    client.say(call(1, "hang")).await;
+    // The list that is asked for first has a connection of its own, which is used again.
+    assert_eq!(client.hear().await.unwrap()["method"], "notifications/x");
+    client.say(request(2, "unknown", json!({}))).await;
+    let refused = client.hear().await.unwrap();
+    assert_eq!(refused["id"], 2);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("try again"), "{refused}");
+    client.say(request(3, "unknown", json!({}))).await;
+    assert_eq!(client.hear().await.unwrap()["error"]["code"], -32601);
+}

@@ -222,3 +222,23 @@ async fn a_server_may_stop_waiting_for_input() {
     let dead = answer(&upgrade, "b", &again(&request, &asked, &answers)).await;
     assert_eq!(dead["error"]["code"], -32602);
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_must_open_an_address_first_is_asked_to() {
+    let upgrade = upgrade(&Fake::new());
+    let mut request = call("url", &json!({}));
+    let asked = answer(&upgrade, "a", &request).await;
+    let params = json!({"mode": "url", "url": "https://x.test/", "message": "sign in"});
+    let asks = json!({"url-1": {"method": "elicitation/create", "params": params}});
+    assert_eq!(asked["result"], json!({"resultType": "input_required", "inputRequests": asks}));
+    // It comes again without a token, and is asked afresh.
+    let mut again = call("echo", &json!({}));
+    again["params"]["inputResponses"] = json!({"url-1": {"action": "accept"}});
+    let told = answer(&upgrade, "a", &again).await;
+    assert_eq!(told["result"]["params"], json!({"name": "echo", "arguments": {}, "_meta": {}}));
+
+    request["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"] = json!({"elicitation": {}});
+    let refused = answer(&upgrade, "a", &request).await;
+    assert_eq!(refused["error"]["code"], -32021);
+    assert_eq!(refused["error"]["data"], json!({"requiredCapabilities": {"elicitation": {"url": {}}}}));
+}

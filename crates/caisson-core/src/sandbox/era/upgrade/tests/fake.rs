@@ -184,6 +184,15 @@ impl Process {
                     _ => Some(()),
                 }
             }
+            "url" => {
+                let sign_in = json!({
+                    "mode": "url", "elicitationId": "e", "url": "https://x.test/", "message": "sign in", "z": 1
+                });
+                let error = json!({
+                    "code": -32042, "message": "sign in first", "data": {"elicitations": [sign_in, 7]}
+                });
+                self.say(&json!({"jsonrpc": "2.0", "id": id, "error": error})).await
+            }
             "progress" => {
                 self.progress(token, 1).await?;
                 self.progress(&json!("another's"), 2).await?;

@@ -36,7 +36,7 @@ async fn results_get_what_the_protocol_demands() {
         assert_eq!(answer["result"]["resultType"], "complete", "{method}");
         assert_eq!(answer["result"]["ttlMs"], 0, "{method}");
         assert_eq!(answer["result"]["cacheScope"], "private", "{method}");
-        assert_eq!(answer["result"]["params"]["_meta"], meta(), "{method}");
+        assert_eq!(answer["result"]["params"]["_meta"], json!({}), "{method}");
     }
     for method in ["completion/complete", "x/unknown"] {
         let answer = answer(&upgrade, "a", &request(&json!("s"), method, &json!({"q": [1]}))).await;
@@ -44,6 +44,16 @@ async fn results_get_what_the_protocol_demands() {
         assert_eq!(answer["result"].get("ttlMs"), None, "{method}");
         assert_eq!(answer["result"]["method"], method);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_of_sessions_is_not_told_that_a_request_stands_alone() {
+    let upgrade = upgrade(&Fake::new());
+    let mut echo = call("echo", &json!({}));
+    let theirs = json!({"progressToken": "p", "traceparent": "00-0af7-b7ad-01", "x-own": {"a": [1]}});
+    echo["params"]["_meta"].as_object_mut().unwrap().extend(theirs.as_object().unwrap().clone());
+    echo["params"]["_meta"]["io.modelcontextprotocol/logLevel"] = json!("info");
+    assert_eq!(answer(&upgrade, "a", &echo).await["result"]["params"]["_meta"], theirs);
 }
 
 #[tokio::test(start_paused = true)]
@@ -147,6 +157,7 @@ proptest! {
             echo["params"][&key] = unknown.clone();
             echo["params"]["_meta"][&key] = in_meta;
             let answer = answer(&upgrade, "a", &echo).await;
+            echo["params"]["_meta"].as_object_mut().unwrap().retain(|key, _| meta().get(key).is_none());
             prop_assert_eq!(&answer["result"]["params"], &echo["params"]);
             Ok(())
         })?;
