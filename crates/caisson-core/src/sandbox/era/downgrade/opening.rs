@@ -1,10 +1,17 @@
 //! `initialize` becomes `server/discover`, and what that tells of the server becomes the result of `initialize`.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use tokio::sync::mpsc;
 
 use super::{
@@ -16,6 +23,8 @@ use crate::model::{Endpoint, Envelope, EnvelopeKind, RequestId, Splice};
 
 /// The versions that have sessions. A client that asks for another is offered the last of them.
 const VERSIONS: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+/// What a description of a server has in the era without sessions alone.
+const MODERN_ONLY: [&str; 4] = ["supportedVersions", "resultType", "ttlMs", "cacheScope"];
 /// Messages that wait while the server is discovered.
 const MOST_HELD: usize = 16;
 
@@ -118,15 +127,16 @@ impl Opening {
         Ok((client, self.discovered(&response, &params.protocol_version)?))
     }
 
-    /// The response to `server/discover` as one to `initialize`: with the same fields, and two more.
+    /// The response to `server/discover` as one to `initialize`: with the same fields and two more, and without those
+    /// that only the other era has. SDKs tell the two results apart by them.
     fn discovered(&self, response: &Bytes, asked: &str) -> Result<Discovered, Fault> {
         let strange = || Fault::broken("answered server/discover with what is no description of a server");
         let mut splice = Splice::of(response).ok_or_else(strange)?;
         if let Some(error) = splice.get(&["error"]) {
             return Err(Fault::Given(error.get().to_owned()));
         }
-        let result = splice.get(&["result"]).ok_or_else(strange)?;
-        let result: Value = serde_json::from_str(result.get()).map_err(|_| strange())?;
+        let raw = splice.get(&["result"]).ok_or_else(strange)?;
+        let result: Value = serde_json::from_str(raw.get()).map_err(|_| strange())?;
         let capabilities =
             result.get("capabilities").filter(|found| found.is_object()).ok_or_else(strange)?;
         let changes = |kind: &str| capabilities[kind]["listChanged"] == true;
@@ -144,8 +154,14 @@ impl Opening {
             json!({"name": self.endpoint.name(), "version": "unknown"})
         };
         let version = VERSIONS.into_iter().find(|version| *version == asked).unwrap_or(VERSIONS[3]);
-        splice.set(&["result", "protocolVersion"], &format!("\"{version}\""));
-        splice.set(&["result", "serverInfo"], &info.to_string());
+        let mut said: BTreeMap<Cow<'_, str>, &RawValue> =
+            serde_json::from_str(raw.get()).map_err(|_| strange())?;
+        said.retain(|key, _| !MODERN_ONLY.contains(&&**key));
+        let version = to_raw_value(version).map_err(|_| strange())?;
+        let info = to_raw_value(&info).map_err(|_| strange())?;
+        said.insert("protocolVersion".into(), &version);
+        said.insert("serverInfo".into(), &info);
+        splice.set(&["result"], &serde_json::to_string(&said).map_err(|_| strange())?);
         Ok(Discovered { promised, result: splice.done().into() })
     }
 }
