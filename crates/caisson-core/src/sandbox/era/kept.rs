@@ -22,9 +22,11 @@ pub(super) struct Kept {
     /// Its id, as JSON.
     id: String,
     method: &'static str,
-    profile: Profile,
-    /// Who else was told what its caller may be told: Caisson, by a process that had heard nothing before.
-    fresh: Option<Profile>,
+    /// What its caller alone was told.
+    own: Option<Profile>,
+    /// What its caller may be told although others were: what the server says to anybody, or said to Caisson in a
+    /// process that had heard nothing before.
+    shared: Profile,
     /// Whether the server itself says who may be told.
     has_scope: bool,
 }
@@ -45,22 +47,18 @@ impl Kept {
         if narrows(params.keys()) {
             return None;
         }
-        let (profile, fresh) = if eras.modern {
-            (Profile::modern(), None)
-        } else {
-            let meta: BTreeMap<String, serde_json::Value> =
-                serde_json::from_str(params.get("_meta")?.get()).ok()?;
-            let capabilities = meta.get(keys::CLIENT_CAPABILITIES)?;
-            let capabilities = serde_json::from_value(capabilities.clone()).ok()?;
-            let profile = |caller: &CallerId| Profile::modern_with(&capabilities, caller);
-            (profile(caller), Some(profile(&CallerId::caisson())))
-        };
-        Some(Self { id: id.get().to_owned(), method, profile, fresh, has_scope: eras.modern })
+        let capabilities = params.get("_meta").and_then(|meta| capabilities(meta));
+        let of = |caller: &CallerId| Some(Profile::modern_with(capabilities.as_ref()?, caller));
+        let shared = if eras.modern { Profile::modern() } else { of(&CallerId::caisson())? };
+        Some(Self { id: id.get().to_owned(), method, own: of(caller), shared, has_scope: eras.modern })
     }
 
     /// The answer, from pins.
     pub(super) fn answer(&self, pin: &Pin) -> Option<Exchange> {
-        let profiles = [Some(&self.profile), self.fresh.as_ref()].into_iter().flatten();
+        let (own, shared) = (self.own.as_ref(), Some(&self.shared));
+        // What a server says to anybody is forgotten when it says otherwise to one; so it is the newer, if it is there.
+        let profiles = if self.has_scope { [shared, own] } else { [own, shared] };
+        let profiles = profiles.into_iter().flatten();
         let result = profiles.filter_map(|profile| pin.result(profile, self.method)).next()?;
         let result = stale(&result)?;
         Some(Exchange::answered(format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, self.id)))
@@ -79,10 +77,27 @@ impl Kept {
         else {
             return;
         };
-        if is_whole(result) && (!self.has_scope || is_public(result)) {
-            pin.set_result(&self.profile, self.method, result);
+        if !is_whole(result) {
+            return;
+        }
+        if self.has_scope && is_public(result) {
+            pin.set_result(&self.shared, self.method, result);
+            self.own.iter().for_each(|own| pin.forget_result(own, self.method));
+        } else {
+            if let Some(own) = &self.own {
+                pin.set_result(own, self.method, result);
+            }
+            if self.has_scope {
+                pin.forget_result(&self.shared, self.method);
+            }
         }
     }
+}
+
+/// What a request's `_meta` says its client can do.
+fn capabilities(meta: &RawValue) -> Option<BTreeMap<String, serde_json::Value>> {
+    let meta: BTreeMap<String, serde_json::Value> = serde_json::from_str(meta.get()).ok()?;
+    serde_json::from_value(meta.get(keys::CLIENT_CAPABILITIES)?.clone()).ok()
 }
 
 /// The method as one whose result is kept.

@@ -128,15 +128,16 @@ async fn what_caisson_was_told_is_answered_to_all() {
 }
 
 #[tokio::test]
-async fn what_a_server_without_sessions_says_to_one_is_not_kept() {
+async fn what_a_server_without_sessions_says_to_one_is_said_to_no_other() {
     let mut setup = setup(MODERN);
     let [a, b] = ["a", "b"].map(CallerId::for_test);
     let tools = |scope: &str| json!({"resultType": "complete", "tools": [], "ttlMs": 9, "cacheScope": scope});
     assert!(setup.answered(&a, "tools/list", &tools("private")).await.1);
+    assert!(!setup.answered(&a, "tools/list", &tools("private")).await.1, "it may be told again to the same");
     // The process that is shared has gone with the test's end of it.
     assert!(setup.answered(&b, "tools/list", &tools("public")).await.1);
     let (told, asked) = setup.answered(&a, "tools/list", &tools("private")).await;
-    assert!(!asked);
+    assert!(!asked, "by now it is for everybody");
     assert_eq!(
         told["result"],
         json!({"resultType": "complete", "tools": [], "ttlMs": 0, "cacheScope": "public"})
@@ -205,7 +206,7 @@ async fn the_schemas_of_tools_are_learnt_though_the_list_is_private() {
         "resultType": "complete", "tools": [{"name": "x", "inputSchema": {"type": "array"}}],
         "ttlMs": 0, "cacheScope": "public",
     });
-    setup.answered(&CallerId::for_test("a"), "tools/list", &told).await;
+    setup.answered(&CallerId::for_test("b"), "tools/list", &told).await;
     assert_eq!(
         setup.front.input_schema("x").as_deref(),
         Some(r#"{"type":"array"}"#),
