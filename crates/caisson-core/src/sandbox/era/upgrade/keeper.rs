@@ -113,6 +113,9 @@ impl Keeper {
             };
             match heard {
                 Heard::Response(id, message) if id == call.id => {
+                    if call.request.level.is_some() {
+                        self.hear_stragglers(call).await;
+                    }
                     call.say(call.response(&message)).await;
                     return Ok(Outcome::Answered);
                 }
@@ -137,6 +140,29 @@ impl Keeper {
                         return Ok(Outcome::Dropped);
                     }
                 }
+            }
+        }
+    }
+
+    /// Hears the log messages that an answer may have overtaken: a server over HTTP sends the two on streams of their
+    /// own.
+    async fn hear_stragglers(&mut self, call: &Call) {
+        let mut late = std::pin::pin!(sleep(AT_ONCE));
+        loop {
+            let heard = tokio::select! {
+                () = &mut late => return,
+                heard = self.process.hear() => heard,
+            };
+            match heard {
+                Ok(Heard::Notification(method, message)) => {
+                    if let Some(message) = call.notification(&method, message) {
+                        call.say(message).await;
+                    }
+                }
+                Ok(Heard::Ask(ask)) => self.process.refuse(&ask),
+                Ok(Heard::Response(..)) => {}
+                // There is an answer all the same.
+                Err(_) => return,
             }
         }
     }
