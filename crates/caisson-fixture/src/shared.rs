@@ -10,7 +10,7 @@ use std::{
     fs::{self, OpenOptions},
     io::Write as _,
     os::unix::process::parent_id,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -52,7 +52,7 @@ struct State {
 
 impl Shared {
     pub(crate) fn new() -> Self {
-        let cancelled = std::env::temp_dir().join(format!("fixture-{}-cancelled", parent_id()));
+        let cancelled = Path::new("/tmp").join(format!("fixture-{}-cancelled", parent_id()));
         let changes = broadcast::Sender::new(BACKLOG);
         Self { changes, accepted: Arc::default(), state: Arc::default(), cancelled }
     }

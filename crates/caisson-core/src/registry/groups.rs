@@ -142,7 +142,7 @@ mod tests {
         let groups = file.groups();
         assert!(matches!(file.look(), Look::Same) && groups.borrow().is_empty());
 
-        let write = |text: &str| std::fs::write(file.path(), text).unwrap();
+        let write = |text: &str| atomic::write(file.path(), text.as_bytes(), 0o600).unwrap();
         write("# mine\n[work]\nservers = [\"a\", \"b\"] # two\n");
         assert!(matches!(file.look(), Look::Changed) && matches!(file.look(), Look::Same));
         let add = |groups: &mut Groups| {
