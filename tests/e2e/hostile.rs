@@ -71,15 +71,20 @@ fn prints_garbage(home: &Home) {
 
 fn floods(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
-    install(home, "stdout", "yes '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{}}'");
-    install(home, "stderr", &format!("yes a line of nonsense >&2 &\n{POLITE}"));
-    install(
-        home,
-        "endless",
-        "while :; do printf xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
-    );
-    // It asks, and does not read what it is answered.
-    install(home, "asks", r#"yes '{"jsonrpc":"2.0","id":1,"method":"ping"}'"#);
+    let nonsense = format!("yes a line of nonsense >&2 &\n{POLITE}");
+    let endless = format!("while :; do printf {}; done", "x".repeat(72));
+    // Each keeps its install waiting for a minute, so they are installed side by side.
+    std::thread::scope(|scope| {
+        for (name, script) in [
+            ("stdout", r#"yes '{"jsonrpc":"2.0","method":"notifications/message","params":{}}'"#),
+            ("stderr", &nonsense),
+            ("endless", &endless),
+            // It asks, and does not read what it is answered.
+            ("asks", r#"yes '{"jsonrpc":"2.0","id":1,"method":"ping"}'"#),
+        ] {
+            scope.spawn(move || install(home, name, script));
+        }
+    });
     impatient(home, "stdout");
     impatient(home, "asks");
     impatient(home, "endless");

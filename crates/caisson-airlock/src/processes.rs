@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::{events::Events, family, reaper::Reaper};
 
 /// Processes at a time, the spare apart. A container allows fewer still, by its limit on processes.
-const MOST_PROCESSES: usize = 64;
+const MOST_PROCESSES: usize = 112;
 /// The longest grace the host may ask for.
 const LONGEST_GRACE: Duration = Duration::from_secs(60);
 

@@ -32,9 +32,9 @@ const INTRODUCTION: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what the airlock told before its end may take to be acted upon.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// Sessions with processes of their own at a time. The airlock starts eight more, so that those that are ending
+/// Sessions with processes of their own at a time. The airlock starts twelve more, so that those that are ending
 /// are in nobody's way.
-const MOST_SESSIONS: usize = 56;
+const MOST_SESSIONS: usize = 100;
 /// Bytes of a line of standard error that are waited for; a longer one is cut.
 const LONGEST_LINE: usize = 8 << 10;
 

@@ -140,8 +140,8 @@ async fn a_server_has_so_many_sessions_and_no_more() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, SandboxError::Full { sessions: 56, .. }), "{full}");
-    assert_eq!(sessions.len(), 56);
+    assert!(matches!(full, SandboxError::Full { sessions: 100, .. }), "{full}");
+    assert_eq!(sessions.len(), 100);
     let (sender, mut receiver) = sessions.pop().unwrap();
     sender.send(message(), b"{}").await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{}".into())));
