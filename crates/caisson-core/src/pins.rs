@@ -3,12 +3,13 @@
 //! runs. It must never answer for a server whose definition has changed, nor tell one caller what was said to
 //! another alone.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+mod profile;
+
+pub use profile::Profile;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -16,7 +17,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    gate::CallerId,
     model::{Digest, LifeSettings, Server, ServerName},
     registry::{State, StateError},
 };
@@ -49,68 +49,6 @@ pub struct Eras {
     pub legacy: bool,
     /// Without: from 2026-07-28 on.
     pub modern: bool,
-}
-
-/// To what kind of client something was said. Servers may show one that can be asked for input more tools than
-/// one that cannot, so what was said to one kind is not repeated to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile(String);
-
-impl Profile {
-    /// Any client of the protocol without sessions, towards a server that knows it: what such a server says to
-    /// one client alone is marked so, and is not kept.
-    pub fn modern() -> Self {
-        Self("2026-07-28".to_owned())
-    }
-
-    /// This client of the protocol without sessions, with these capabilities, towards a server with sessions: what
-    /// such a server says may come of what this one has done before.
-    pub fn modern_with(capabilities: &BTreeMap<String, serde_json::Value>, caller: &CallerId) -> Self {
-        // A map of JSON values can always be written.
-        let capabilities = serde_json::to_vec(capabilities).unwrap_or_default();
-        Self(format!("2026-07-28 {} {}", Digest::of(&capabilities).short(), caller.as_str()))
-    }
-
-    /// A client of 2025-11-25 that can do nothing beyond the least.
-    pub fn least() -> Self {
-        Self(format!("2025-11-25 {}", Digest::of(b"{}").short()))
-    }
-
-    /// Those of Caisson itself.
-    fn own() -> [Self; 4] {
-        [
-            Self::modern(),
-            Self::least(),
-            Self::unspoken(),
-            Self::modern_with(&BTreeMap::new(), &CallerId::caisson()),
-        ]
-    }
-
-    /// Nobody: what the server says of its tools, to be looked up and told to no one.
-    pub fn unspoken() -> Self {
-        Self("unspoken".to_owned())
-    }
-
-    /// The client that sends this `initialize` request: its version and capabilities. None when it is none.
-    pub fn of(initialize: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Hello {
-            method: String,
-            params: Params,
-        }
-        #[derive(Deserialize)]
-        struct Params {
-            #[serde(rename = "protocolVersion")]
-            version: String,
-            // In the order of its keys, so that equal capabilities read the same.
-            #[serde(default)]
-            capabilities: BTreeMap<String, serde_json::Value>,
-        }
-        let Hello { method, params } = serde_json::from_slice(initialize).ok()?;
-        let capabilities = serde_json::to_vec(&params.capabilities).ok()?;
-        (method == "initialize" && params.version.len() <= 32)
-            .then(|| Self(format!("{} {}", params.version, Digest::of(&capabilities).short())))
-    }
 }
 
 impl Pins {
@@ -169,12 +107,12 @@ impl Pin {
 
     /// The result of `method` as the server gave it to clients of `profile`.
     pub fn result(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
-        serde_json::from_str(&self.get(&format!("{} {method}", profile.0))?).ok()
+        serde_json::from_str(&self.get(&format!("{profile} {method}"))?).ok()
     }
 
     /// Keeps the result of `method`. Whether it is another than was kept before.
     pub fn set_result(&self, profile: &Profile, method: &str, result: &RawValue) -> bool {
-        let what = format!("{} {method}", profile.0);
+        let what = format!("{profile} {method}");
         let before = self.get(&what);
         if before.as_deref() == Some(result.get()) {
             return false;
@@ -201,7 +139,7 @@ impl Pin {
         let forgotten = self.state.with(|db| {
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3",
-                params![self.server.as_str(), self.definition.as_str(), format!("{} {method}", profile.0)],
+                params![self.server.as_str(), self.definition.as_str(), format!("{profile} {method}")],
             )
         });
         self.changes.fetch_add(1, Ordering::Release);
@@ -220,18 +158,17 @@ impl Pin {
             |row| row.get(0),
         )?;
         if is_full {
-            let [modern, least, unspoken, fresh] = Profile::own();
+            let own = Profile::own().map(|profile| profile.to_string());
             // What stands before the last blank is the profile.
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 \
-                 AND rtrim(rtrim(what, replace(what, ' ', ''))) NOT IN ('', ?3, ?4, ?5, ?6)",
+                 AND rtrim(rtrim(what, replace(what, ' ', ''))) \
+                 NOT IN (SELECT '' UNION SELECT value FROM json_each(?3))",
                 params![
                     self.server.as_str(),
                     self.definition.as_str(),
-                    modern.0,
-                    least.0,
-                    unspoken.0,
-                    fresh.0
+                    // Texts can always be written.
+                    serde_json::to_string(&own).unwrap_or_default()
                 ],
             )?;
         }
@@ -260,6 +197,7 @@ impl Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::CallerId;
 
     fn server(image: u8) -> Server {
         serde_json::from_value(serde_json::json!({
@@ -318,19 +256,5 @@ mod tests {
         assert!(pin.eras().is_some());
         pin.forget_result(&kind(MOST - 1), "tools/list");
         assert!(pin.result(&kind(MOST - 1), "tools/list").is_none());
-    }
-
-    #[test]
-    fn clients_of_a_kind_have_one_profile() {
-        let hello = |version: &str, capabilities: &str| {
-            Profile::of(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"capabilities":{capabilities},"protocolVersion":"{version}","clientInfo":{{}}}}}}"#).as_bytes())
-        };
-        let some = hello("2025-06-18", r#"{"roots":{},"sampling":{}}"#);
-        assert!(some.is_some());
-        assert_eq!(some, hello("2025-06-18", r#"{ "sampling":{}, "roots":{} }"#));
-        assert_ne!(some, hello("2025-11-25", r#"{"roots":{},"sampling":{}}"#));
-        assert_ne!(some, hello("2025-06-18", r#"{"roots":{}}"#));
-        assert_eq!(hello("2025-11-25", "{}"), Some(Profile::least()));
-        assert_eq!(Profile::of(br#"{"method":"ping","params":{"protocolVersion":"x"}}"#), None);
     }
 }
