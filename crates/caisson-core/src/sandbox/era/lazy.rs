@@ -167,9 +167,7 @@ impl Lazy {
                 let (list, _) = LISTS.iter().find(|(list, _)| *list == method)?;
                 let result =
                     self.pin.result(&self.profile, list).filter(|_| asks_for_all(envelope.params))?;
-                if !told.lists.contains(list) {
-                    told.lists.push(list);
-                }
+                told.list(list, &result);
                 result
             }
         };

@@ -277,6 +277,24 @@ async fn a_list_given_twice_is_checked_once() {
 }
 
 #[tokio::test]
+async fn a_list_is_checked_against_what_the_client_was_told() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/list")).await;
+    setup.hears().await;
+    // Another client's process has said otherwise meanwhile.
+    let newer = json!({"tools": [{"name": "b"}]});
+    let raw = serde_json::value::to_raw_value(&newer).unwrap();
+    setup.pin.set_result(&Profile::least(), "tools/list", &raw);
+    setup.says(request(2, "tools/call")).await;
+    let mut process = setup.begun().await;
+    let checked = process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": newer})).await;
+    assert_eq!(setup.hears().await["method"], "notifications/tools/list_changed");
+    assert_eq!(setup.pinned("tools/list").unwrap(), newer.to_string(), "which is still known");
+}
+
+#[tokio::test]
 async fn a_level_the_server_may_not_take_is_its_to_refuse() {
     let silent = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
     let level = |level: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": level}});
