@@ -6,6 +6,7 @@
 mod profile;
 
 pub use profile::Profile;
+pub(crate) use profile::SESSION_VERSIONS;
 
 use std::sync::{
     Arc,
@@ -27,6 +28,9 @@ const LONGEST: usize = 4 << 20;
 /// many kinds of them there are.
 const MOST: i64 = 400;
 const MOST_BYTES: i64 = 64 << 20;
+
+/// Under what it is kept that all clients are alike to a server.
+const UNIFORM: &str = "uniform";
 
 /// Everything that is pinned. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -105,6 +109,36 @@ impl Pin {
         self.set("eras", &serde_json::to_string(&eras).unwrap_or_default());
     }
 
+    /// Whether all clients are alike to the server: what it says was found not to depend on what they can do.
+    pub fn is_uniform(&self) -> bool {
+        self.get(UNIFORM).is_some()
+    }
+
+    /// Keeps whether all clients are alike to the server.
+    pub fn set_uniform(&self, is_uniform: bool) {
+        if is_uniform {
+            self.set(UNIFORM, "true");
+        } else {
+            self.forget(UNIFORM);
+        }
+    }
+
+    /// What a client of `profile`, one with sessions, can be told of `method`: what its kind was, and else, where all
+    /// are alike, what those were that can do nothing beyond the least.
+    pub fn known(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
+        let others = || self.result(&profile.stand_in(method), method).filter(|_| self.is_uniform());
+        self.result(profile, method).or_else(others)
+    }
+
+    /// Holds what the server said to a client of `profile`, one with sessions, against what it said to those that can do
+    /// nothing beyond the least. Where that is not the same, clients are not alike to it.
+    pub fn compare(&self, profile: &Profile, method: &str, result: &RawValue) {
+        let others = self.result(&profile.stand_in(method), method);
+        if others.is_some_and(|others| others.get() != result.get()) && self.is_uniform() {
+            self.set_uniform(false);
+        }
+    }
+
     /// The result of `method` as the server gave it to clients of `profile`.
     pub fn result(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
         serde_json::from_str(&self.get(&format!("{profile} {method}"))?).ok()
@@ -136,10 +170,14 @@ impl Pin {
 
     /// Forgets the result of `method`.
     pub fn forget_result(&self, profile: &Profile, method: &str) {
+        self.forget(&format!("{profile} {method}"));
+    }
+
+    fn forget(&self, what: &str) {
         let forgotten = self.state.with(|db| {
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3",
-                params![self.server.as_str(), self.definition.as_str(), format!("{profile} {method}")],
+                params![self.server.as_str(), self.definition.as_str(), what],
             )
         });
         self.changes.fetch_add(1, Ordering::Release);
@@ -238,6 +276,7 @@ mod tests {
     fn kinds_of_clients_without_end_are_not_kept() {
         let pin = Pins::new(State::in_memory().unwrap()).of(&"a".parse().unwrap(), &server(1));
         pin.set_eras(Eras { legacy: true, modern: false });
+        pin.set_uniform(true);
         for profile in Profile::own() {
             pin.set_result(&profile, "tools/list", &raw("{}"));
         }
@@ -253,8 +292,47 @@ mod tests {
         for profile in Profile::own() {
             assert!(pin.result(&profile, "tools/list").is_some(), "{profile:?}");
         }
-        assert!(pin.eras().is_some());
+        assert!(pin.eras().is_some() && pin.is_uniform());
         pin.forget_result(&kind(MOST - 1), "tools/list");
         assert!(pin.result(&kind(MOST - 1), "tools/list").is_none());
+    }
+
+    fn able(version: &str) -> Profile {
+        let params = serde_json::json!({"protocolVersion": version, "capabilities": {"roots": {}}});
+        let hello = serde_json::json!({"method": "initialize", "params": params});
+        Profile::of(hello.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn where_all_clients_are_alike_one_stands_for_another() {
+        let pins = Pins::new(State::in_memory().unwrap());
+        let pin = pins.of(&"a".parse().unwrap(), &server(1));
+        pin.set_result(&Profile::plain("2025-06-18"), "initialize", &raw("1"));
+        pin.set_result(&Profile::least(), "tools/list", &raw("2"));
+        let client = able("2025-06-18");
+        let known = |method: &str| pin.known(&client, method).map(|known| known.get().to_owned());
+        assert_eq!((known("initialize"), known("tools/list")), (None, None));
+        pin.set_uniform(true);
+        assert_eq!(known("initialize").as_deref(), Some("1"));
+        assert_eq!(known("tools/list").as_deref(), Some("2"));
+        assert!(pin.known(&able("2024-11-05"), "initialize").is_none(), "each version has its own beginning");
+        pin.set_result(&client, "tools/list", &raw("3"));
+        assert_eq!(known("tools/list").as_deref(), Some("3"), "what was said to the kind itself comes first");
+        assert!(!pins.of(&"a".parse().unwrap(), &server(2)).is_uniform());
+        pins.forget(&"a".parse().unwrap()).unwrap();
+        assert!(!pin.is_uniform());
+    }
+
+    #[test]
+    fn a_server_that_says_otherwise_to_some_is_uniform_no_more() {
+        let pin = Pins::new(State::in_memory().unwrap()).of(&"a".parse().unwrap(), &server(1));
+        pin.set_uniform(true);
+        pin.set_result(&Profile::least(), "tools/list", &raw("1"));
+        pin.compare(&able("2025-11-25"), "tools/list", &raw("1"));
+        pin.compare(&able("2025-11-25"), "prompts/list", &raw("2"));
+        pin.compare(&able("2025-11-25"), "initialize", &raw("2"));
+        assert!(pin.is_uniform(), "it said nothing else to anybody");
+        pin.compare(&able("2025-11-25"), "tools/list", &raw("2"));
+        assert!(!pin.is_uniform());
     }
 }

@@ -4,8 +4,11 @@ use serde::Deserialize;
 
 use crate::{gate::CallerId, model::Digest};
 
+/// The versions of the protocol with sessions, the newest first.
+pub(crate) const SESSION_VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
 /// To what kind of client something was said. Servers may show one that can be asked for input more tools than
-/// one that cannot, so what was said to one kind is not repeated to another.
+/// one that cannot, so what was said to one kind is not repeated to another, unless all are alike to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile(String);
 
@@ -26,17 +29,31 @@ impl Profile {
 
     /// A client of 2025-11-25 that can do nothing beyond the least.
     pub fn least() -> Self {
-        Self(format!("2025-11-25 {}", Digest::of(b"{}").short()))
+        Self::plain(SESSION_VERSIONS[0])
+    }
+
+    /// A client of this version that can do nothing beyond the least.
+    pub fn plain(version: &str) -> Self {
+        Self(format!("{version} {}", Digest::of(b"{}").short()))
     }
 
     /// Those of Caisson itself.
-    pub(super) fn own() -> [Self; 4] {
-        [
-            Self::modern(),
-            Self::least(),
-            Self::unspoken(),
-            Self::modern_with(&BTreeMap::new(), &CallerId::caisson()),
-        ]
+    pub(super) fn own() -> [Self; 7] {
+        let [newest, a, b, c] = SESSION_VERSIONS.map(Self::plain);
+        [newest, a, b, c, Self::modern(), Self::unspoken(), Self::shared()]
+    }
+
+    /// Caisson itself as a client of the protocol without sessions that can do nothing beyond the least, towards a
+    /// server with sessions.
+    pub fn shared() -> Self {
+        Self::modern_with(&BTreeMap::new(), &CallerId::caisson())
+    }
+
+    /// The client with sessions that is told the same as this one by a server to which all are alike. How a session
+    /// begins says its version, which is the client's own.
+    pub(super) fn stand_in(&self, method: &str) -> Self {
+        let version = self.0.rsplit_once(' ').filter(|_| method == "initialize");
+        version.map_or_else(Self::least, |(version, _)| Self::plain(version))
     }
 
     /// Nobody: what the server says of its tools, to be looked up and told to no one.
