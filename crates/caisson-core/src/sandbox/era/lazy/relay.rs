@@ -151,6 +151,7 @@ impl Relay {
         match (asked, result) {
             (Some(Asked::Pinned(method)), Some(result)) if self.is_fresh() => {
                 self.pin.set_result(&self.profile, method, result);
+                self.pin.compare(&self.profile, method, result);
                 Some(message)
             }
             (Some(Asked::Checked(method, told)), Some(result)) => {
@@ -166,6 +167,7 @@ impl Relay {
                 {
                     self.pin.forget_result(&self.profile, method);
                 }
+                self.pin.compare(&self.profile, method, result);
                 list_changed(method)
             }
             (Some(Asked::Checked(..)), None) | (Some(Asked::Answered), _) => None,
