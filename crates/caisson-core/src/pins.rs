@@ -3,12 +3,14 @@
 //! runs. It must never answer for a server whose definition has changed, nor tell one caller what was said to
 //! another alone.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+mod profile;
+
+pub use profile::Profile;
+pub(crate) use profile::SESSION_VERSIONS;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -16,7 +18,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::{
-    gate::CallerId,
     model::{Digest, LifeSettings, Server, ServerName},
     registry::{State, StateError},
 };
@@ -27,6 +28,9 @@ const LONGEST: usize = 4 << 20;
 /// many kinds of them there are.
 const MOST: i64 = 400;
 const MOST_BYTES: i64 = 64 << 20;
+
+/// Under what it is kept that all clients are alike to a server.
+const UNIFORM: &str = "uniform";
 
 /// Everything that is pinned. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -49,68 +53,6 @@ pub struct Eras {
     pub legacy: bool,
     /// Without: from 2026-07-28 on.
     pub modern: bool,
-}
-
-/// To what kind of client something was said. Servers may show one that can be asked for input more tools than
-/// one that cannot, so what was said to one kind is not repeated to another.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Profile(String);
-
-impl Profile {
-    /// Any client of the protocol without sessions, towards a server that knows it: what such a server says to
-    /// one client alone is marked so, and is not kept.
-    pub fn modern() -> Self {
-        Self("2026-07-28".to_owned())
-    }
-
-    /// This client of the protocol without sessions, with these capabilities, towards a server with sessions: what
-    /// such a server says may come of what this one has done before.
-    pub fn modern_with(capabilities: &BTreeMap<String, serde_json::Value>, caller: &CallerId) -> Self {
-        // A map of JSON values can always be written.
-        let capabilities = serde_json::to_vec(capabilities).unwrap_or_default();
-        Self(format!("2026-07-28 {} {}", Digest::of(&capabilities).short(), caller.as_str()))
-    }
-
-    /// A client of 2025-11-25 that can do nothing beyond the least.
-    pub fn least() -> Self {
-        Self(format!("2025-11-25 {}", Digest::of(b"{}").short()))
-    }
-
-    /// Those of Caisson itself.
-    fn own() -> [Self; 4] {
-        [
-            Self::modern(),
-            Self::least(),
-            Self::unspoken(),
-            Self::modern_with(&BTreeMap::new(), &CallerId::caisson()),
-        ]
-    }
-
-    /// Nobody: what the server says of its tools, to be looked up and told to no one.
-    pub fn unspoken() -> Self {
-        Self("unspoken".to_owned())
-    }
-
-    /// The client that sends this `initialize` request: its version and capabilities. None when it is none.
-    pub fn of(initialize: &[u8]) -> Option<Self> {
-        #[derive(Deserialize)]
-        struct Hello {
-            method: String,
-            params: Params,
-        }
-        #[derive(Deserialize)]
-        struct Params {
-            #[serde(rename = "protocolVersion")]
-            version: String,
-            // In the order of its keys, so that equal capabilities read the same.
-            #[serde(default)]
-            capabilities: BTreeMap<String, serde_json::Value>,
-        }
-        let Hello { method, params } = serde_json::from_slice(initialize).ok()?;
-        let capabilities = serde_json::to_vec(&params.capabilities).ok()?;
-        (method == "initialize" && params.version.len() <= 32)
-            .then(|| Self(format!("{} {}", params.version, Digest::of(&capabilities).short())))
-    }
 }
 
 impl Pins {
@@ -167,14 +109,44 @@ impl Pin {
         self.set("eras", &serde_json::to_string(&eras).unwrap_or_default());
     }
 
+    /// Whether all clients are alike to the server: what it says was found not to depend on what they can do.
+    pub fn is_uniform(&self) -> bool {
+        self.get(UNIFORM).is_some()
+    }
+
+    /// Keeps whether all clients are alike to the server.
+    pub fn set_uniform(&self, is_uniform: bool) {
+        if is_uniform {
+            self.set(UNIFORM, "true");
+        } else {
+            self.forget(UNIFORM);
+        }
+    }
+
+    /// What a client of `profile`, one with sessions, can be told of `method`: what its kind was, and else, where all
+    /// are alike, what those were that can do nothing beyond the least.
+    pub fn known(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
+        let others = || self.result(&profile.stand_in(method), method).filter(|_| self.is_uniform());
+        self.result(profile, method).or_else(others)
+    }
+
+    /// Holds what the server said to a client of `profile`, one with sessions, against what it said to those that can do
+    /// nothing beyond the least. Where that is not the same, clients are not alike to it.
+    pub fn compare(&self, profile: &Profile, method: &str, result: &RawValue) {
+        let others = self.result(&profile.stand_in(method), method);
+        if others.is_some_and(|others| others.get() != result.get()) && self.is_uniform() {
+            self.set_uniform(false);
+        }
+    }
+
     /// The result of `method` as the server gave it to clients of `profile`.
     pub fn result(&self, profile: &Profile, method: &str) -> Option<Box<RawValue>> {
-        serde_json::from_str(&self.get(&format!("{} {method}", profile.0))?).ok()
+        serde_json::from_str(&self.get(&format!("{profile} {method}"))?).ok()
     }
 
     /// Keeps the result of `method`. Whether it is another than was kept before.
     pub fn set_result(&self, profile: &Profile, method: &str, result: &RawValue) -> bool {
-        let what = format!("{} {method}", profile.0);
+        let what = format!("{profile} {method}");
         let before = self.get(&what);
         if before.as_deref() == Some(result.get()) {
             return false;
@@ -198,10 +170,14 @@ impl Pin {
 
     /// Forgets the result of `method`.
     pub fn forget_result(&self, profile: &Profile, method: &str) {
+        self.forget(&format!("{profile} {method}"));
+    }
+
+    fn forget(&self, what: &str) {
         let forgotten = self.state.with(|db| {
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3",
-                params![self.server.as_str(), self.definition.as_str(), format!("{} {method}", profile.0)],
+                params![self.server.as_str(), self.definition.as_str(), what],
             )
         });
         self.changes.fetch_add(1, Ordering::Release);
@@ -220,18 +196,17 @@ impl Pin {
             |row| row.get(0),
         )?;
         if is_full {
-            let [modern, least, unspoken, fresh] = Profile::own();
+            let own = Profile::own().map(|profile| profile.to_string());
             // What stands before the last blank is the profile.
             db.execute(
                 "DELETE FROM pins WHERE server = ?1 AND definition = ?2 \
-                 AND rtrim(rtrim(what, replace(what, ' ', ''))) NOT IN ('', ?3, ?4, ?5, ?6)",
+                 AND rtrim(rtrim(what, replace(what, ' ', ''))) \
+                 NOT IN (SELECT '' UNION SELECT value FROM json_each(?3))",
                 params![
                     self.server.as_str(),
                     self.definition.as_str(),
-                    modern.0,
-                    least.0,
-                    unspoken.0,
-                    fresh.0
+                    // Texts can always be written.
+                    serde_json::to_string(&own).unwrap_or_default()
                 ],
             )?;
         }
@@ -260,6 +235,7 @@ impl Pin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::CallerId;
 
     fn server(image: u8) -> Server {
         serde_json::from_value(serde_json::json!({
@@ -300,6 +276,7 @@ mod tests {
     fn kinds_of_clients_without_end_are_not_kept() {
         let pin = Pins::new(State::in_memory().unwrap()).of(&"a".parse().unwrap(), &server(1));
         pin.set_eras(Eras { legacy: true, modern: false });
+        pin.set_uniform(true);
         for profile in Profile::own() {
             pin.set_result(&profile, "tools/list", &raw("{}"));
         }
@@ -315,22 +292,47 @@ mod tests {
         for profile in Profile::own() {
             assert!(pin.result(&profile, "tools/list").is_some(), "{profile:?}");
         }
-        assert!(pin.eras().is_some());
+        assert!(pin.eras().is_some() && pin.is_uniform());
         pin.forget_result(&kind(MOST - 1), "tools/list");
         assert!(pin.result(&kind(MOST - 1), "tools/list").is_none());
     }
 
+    fn able(version: &str) -> Profile {
+        let params = serde_json::json!({"protocolVersion": version, "capabilities": {"roots": {}}});
+        let hello = serde_json::json!({"method": "initialize", "params": params});
+        Profile::of(hello.to_string().as_bytes()).unwrap()
+    }
+
     #[test]
-    fn clients_of_a_kind_have_one_profile() {
-        let hello = |version: &str, capabilities: &str| {
-            Profile::of(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"capabilities":{capabilities},"protocolVersion":"{version}","clientInfo":{{}}}}}}"#).as_bytes())
-        };
-        let some = hello("2025-06-18", r#"{"roots":{},"sampling":{}}"#);
-        assert!(some.is_some());
-        assert_eq!(some, hello("2025-06-18", r#"{ "sampling":{}, "roots":{} }"#));
-        assert_ne!(some, hello("2025-11-25", r#"{"roots":{},"sampling":{}}"#));
-        assert_ne!(some, hello("2025-06-18", r#"{"roots":{}}"#));
-        assert_eq!(hello("2025-11-25", "{}"), Some(Profile::least()));
-        assert_eq!(Profile::of(br#"{"method":"ping","params":{"protocolVersion":"x"}}"#), None);
+    fn where_all_clients_are_alike_one_stands_for_another() {
+        let pins = Pins::new(State::in_memory().unwrap());
+        let pin = pins.of(&"a".parse().unwrap(), &server(1));
+        pin.set_result(&Profile::plain("2025-06-18"), "initialize", &raw("1"));
+        pin.set_result(&Profile::least(), "tools/list", &raw("2"));
+        let client = able("2025-06-18");
+        let known = |method: &str| pin.known(&client, method).map(|known| known.get().to_owned());
+        assert_eq!((known("initialize"), known("tools/list")), (None, None));
+        pin.set_uniform(true);
+        assert_eq!(known("initialize").as_deref(), Some("1"));
+        assert_eq!(known("tools/list").as_deref(), Some("2"));
+        assert!(pin.known(&able("2024-11-05"), "initialize").is_none(), "each version has its own beginning");
+        pin.set_result(&client, "tools/list", &raw("3"));
+        assert_eq!(known("tools/list").as_deref(), Some("3"), "what was said to the kind itself comes first");
+        assert!(!pins.of(&"a".parse().unwrap(), &server(2)).is_uniform());
+        pins.forget(&"a".parse().unwrap()).unwrap();
+        assert!(!pin.is_uniform());
+    }
+
+    #[test]
+    fn a_server_that_says_otherwise_to_some_is_uniform_no_more() {
+        let pin = Pins::new(State::in_memory().unwrap()).of(&"a".parse().unwrap(), &server(1));
+        pin.set_uniform(true);
+        pin.set_result(&Profile::least(), "tools/list", &raw("1"));
+        pin.compare(&able("2025-11-25"), "tools/list", &raw("1"));
+        pin.compare(&able("2025-11-25"), "prompts/list", &raw("2"));
+        pin.compare(&able("2025-11-25"), "initialize", &raw("2"));
+        assert!(pin.is_uniform(), "it said nothing else to anybody");
+        pin.compare(&able("2025-11-25"), "tools/list", &raw("2"));
+        assert!(!pin.is_uniform());
     }
 }

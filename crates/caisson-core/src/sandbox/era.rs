@@ -116,7 +116,7 @@ impl Front {
         }
         let life = self.server.borrow().life.clone();
         let (opener, patience) = (Arc::clone(&self.opener), life.start_timeout());
-        Ok(Lazy { opener, pin, profile, prewarm: life.prewarm, patience }.session())
+        Ok(Lazy { opener, pin, profile, shares: !self.runs(), prewarm: life.prewarm, patience }.session())
     }
 
     /// Asks the server what it is and what it says of itself, and pins it.
@@ -213,10 +213,10 @@ impl Stateless for Front {
         Box::pin(async move {
             let eras = self.eras().await?;
             let below: &dyn Stateless = if eras.modern { &self.hub } else { &self.upgrade };
-            let Some(kept) = Kept::of(&request, eras, &caller) else {
+            let pin = self.known().pin;
+            let Some(kept) = Kept::of(&request, eras, &caller, &pin) else {
                 return below.ask(caller, request).await;
             };
-            let pin = self.known().pin;
             if !self.runs()
                 && let Some(exchange) = kept.answer(&pin)
             {

@@ -47,9 +47,13 @@ impl Conversation {
         Ok(Self { sender, receiver, patience: Instant::now() + patience, last_id: 0 })
     }
 
-    /// The request with which a client of the protocol with sessions begins.
-    pub(super) async fn initialize(&mut self) -> Result<Answer, SessionError> {
-        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": us()});
+    /// The request with which a client of the protocol with sessions begins: one of this version that can do this.
+    pub(super) async fn initialize(
+        &mut self,
+        version: &str,
+        capabilities: &serde_json::Value,
+    ) -> Result<Answer, SessionError> {
+        let params = json!({"protocolVersion": version, "capabilities": capabilities, "clientInfo": us()});
         self.ask("initialize", &params).await
     }
 
@@ -232,7 +236,10 @@ mod tests {
         let flood = Flood("flood".parse().unwrap());
         let mut conversation = Conversation::open(&flood, Duration::from_secs(5)).await.unwrap();
         let began = Instant::now();
-        let error = tokio::time::timeout(Duration::from_secs(60), conversation.initialize()).await.unwrap();
+        let error =
+            tokio::time::timeout(Duration::from_secs(60), conversation.initialize("2025-11-25", &json!({})))
+                .await
+                .unwrap();
         assert!(error.is_err_and(|error| error.to_string().contains("initialize in time")));
         assert!(began.elapsed() < Duration::from_secs(6));
     }

@@ -32,8 +32,8 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// The request of `caller`, if it is one whose answer is kept.
-    pub(super) fn of(request: &[u8], eras: Eras, caller: &CallerId) -> Option<Self> {
+    /// The request of `caller`, if it is one whose answer is kept, to a server of which this is pinned.
+    pub(super) fn of(request: &[u8], eras: Eras, caller: &CallerId, pin: &Pin) -> Option<Self> {
         #[derive(Deserialize)]
         struct Request<'a> {
             #[serde(borrow)]
@@ -48,9 +48,18 @@ impl Kept {
             return None;
         }
         let capabilities = params.get("_meta").and_then(|meta| capabilities(meta));
-        let of = |caller: &CallerId| Some(Profile::modern_with(capabilities.as_ref()?, caller));
-        let shared = if eras.modern { Profile::modern() } else { of(&CallerId::caisson())? };
-        Some(Self { id: id.get().to_owned(), method, own: of(caller), shared, has_scope: eras.modern })
+        let own = capabilities.as_ref().map(|capabilities| Profile::modern_with(capabilities, caller));
+        let shared = if eras.modern {
+            Profile::modern()
+        } else {
+            let capabilities = capabilities?;
+            if pin.is_uniform() {
+                Profile::shared()
+            } else {
+                Profile::modern_with(&capabilities, &CallerId::caisson())
+            }
+        };
+        Some(Self { id: id.get().to_owned(), method, own, shared, has_scope: eras.modern })
     }
 
     /// The answer, from pins.

@@ -34,6 +34,8 @@ pub(super) struct Lazy {
     pub(super) opener: Arc<dyn Opens>,
     pub(super) pin: Pin,
     pub(super) profile: Profile,
+    /// Whether the client is told what others were, where all are alike to the server.
+    pub(super) shares: bool,
     /// Whether the process is opened as soon as the client is ready, and not with its first request.
     pub(super) prewarm: bool,
     /// How long the server may take to answer `initialize`.
@@ -150,7 +152,7 @@ impl Lazy {
         let result = match method {
             "initialize" => {
                 told.hello = Some((message.clone(), id.clone()));
-                told.result = self.pin.result(&self.profile, "initialize");
+                told.result = self.known("initialize");
                 told.result.clone()?
             }
             // Before `initialize`, or when it was not answered from the pins, all else is the server's to say.
@@ -165,16 +167,21 @@ impl Lazy {
             }
             _ => {
                 let (list, _) = LISTS.iter().find(|(list, _)| *list == method)?;
-                let result =
-                    self.pin.result(&self.profile, list).filter(|_| asks_for_all(envelope.params))?;
-                if !told.lists.contains(list) {
-                    told.lists.push(list);
-                }
+                let result = self.known(list).filter(|_| asks_for_all(envelope.params))?;
+                told.list(list, &result);
                 result
             }
         };
         let id = serde_json::to_string(id).ok()?;
         Some(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into())
+    }
+
+    fn known(&self, method: &str) -> Option<Box<RawValue>> {
+        if self.shares {
+            self.pin.known(&self.profile, method)
+        } else {
+            self.pin.result(&self.profile, method)
+        }
     }
 
     fn warm(&self) -> JoinHandle<Result<Session, SandboxError>> {
@@ -256,6 +263,7 @@ impl Lazy {
             let answer =
                 answer.ok_or_else(|| SessionError::Protocol("it refused to initialize".to_owned()))?;
             self.pin.set_result(&self.profile, "initialize", answer);
+            self.pin.compare(&self.profile, "initialize", answer);
             if version(answer) != version(result) {
                 let why = "it speaks another version than it did; connect again";
                 return Err(SessionError::Protocol(why.to_owned()));

@@ -5,15 +5,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     super::{SandboxError, SessionError, exchange::Opens},
     conversation::{Answer, Conversation, LISTS, meta},
     keys,
 };
-use crate::pins::{Eras, Pin, Profile};
+use crate::pins::{Eras, Pin, Profile, SESSION_VERSIONS};
 
+/// The version that Caisson speaks with servers with sessions.
+const NEWEST: &str = SESSION_VERSIONS[0];
 /// A server that has answered in one era may take so long to answer in the other.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -53,7 +55,7 @@ async fn other(answered: &Answered, other: impl Future<Output = Answered>) -> An
 
 async fn with_sessions(opener: &dyn Opens, patience: Duration) -> Answered {
     let mut conversation = Conversation::open(opener, patience).await?;
-    Ok(conversation.initialize().await.and_then(accepted).map(drop))
+    Ok(conversation.initialize(NEWEST, &json!({})).await.and_then(accepted).map(drop))
 }
 
 async fn without(opener: &dyn Opens, patience: Duration) -> Answered {
@@ -80,24 +82,75 @@ fn accepted(answer: Answer) -> Result<Box<RawValue>, SessionError> {
     }
 }
 
-/// Asks what a server with sessions says of itself to clients that can do nothing beyond the least, and pins it.
+/// Asks what a server with sessions says of itself to clients that can do nothing beyond the least, and pins it; and
+/// whether it says the same to others. `patience` is how long all of it may take.
 ///
 /// # Errors
-/// When it ends in the middle, or does not answer in time.
+/// When it ends in the middle, or does not answer in time, those that can do the least.
 pub(super) async fn learn(opener: &dyn Opens, pin: &Pin, patience: Duration) -> Result<(), SandboxError> {
     let mut conversation = Conversation::open(opener, patience).await?;
+    let deadline = Instant::now() + patience;
+    pin.set_uniform(false);
     let ended = |error: SessionError| SandboxError::Ended {
         server: opener.server().clone(),
         reason: error.to_string(),
     };
-    let Answer::Result(result) = conversation.initialize().await.map_err(ended)? else { return Ok(()) };
-    conversation.initialized().await.map_err(ended)?;
     let profile = Profile::least();
+    let Answer::Result(result) = conversation.initialize(NEWEST, &json!({})).await.map_err(ended)? else {
+        return Ok(());
+    };
+    conversation.initialized().await.map_err(ended)?;
     pin.set_result(&profile, "initialize", &result);
     for (method, items) in LISTS {
         if let Some(list) = conversation.list(method, items).await.map_err(ended)? {
             pin.set_result(&profile, method, &list);
         }
     }
+    drop(conversation);
+    let others = async { tokio::join!(compare(opener, pin, patience), begin(opener, pin, patience)) };
+    if timeout_at(deadline, others).await.is_err() {
+        tracing::debug!(server = %opener.server(), "not all that it says to others was learnt in time");
+    }
     Ok(())
+}
+
+/// Finds out whether the server says the same to a client that can do all there is, and pins that it does.
+async fn compare(opener: &dyn Opens, pin: &Pin, patience: Duration) {
+    let Ok(mut conversation) = Conversation::open(opener, patience).await else { return };
+    match is_uniform(&mut conversation, pin).await {
+        Ok(is_uniform) => pin.set_uniform(is_uniform),
+        Err(error) => {
+            tracing::debug!(server = %opener.server(), %error, "what it says to an able client was not learnt");
+        }
+    }
+}
+
+async fn is_uniform(conversation: &mut Conversation, pin: &Pin) -> Result<bool, SessionError> {
+    let is_same = |method: &str, said: Option<&RawValue>| {
+        let pinned = pin.result(&Profile::least(), method);
+        pinned.as_deref().map(RawValue::get) == said.map(RawValue::get)
+    };
+    let able = json!({"roots": {"listChanged": true}, "sampling": {}, "elicitation": {}});
+    let hello = conversation.initialize(NEWEST, &able).await.and_then(accepted)?;
+    if !is_same("initialize", Some(&hello)) {
+        return Ok(false);
+    }
+    conversation.initialized().await?;
+    for (method, items) in LISTS {
+        let list = conversation.list(method, items).await?;
+        if !is_same(method, list.as_deref()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Asks how the server begins with clients of older versions that can do nothing beyond the least, and pins it.
+async fn begin(opener: &dyn Opens, pin: &Pin, patience: Duration) {
+    for version in &SESSION_VERSIONS[1..] {
+        let Ok(mut conversation) = Conversation::open(opener, patience).await else { return };
+        if let Ok(Answer::Result(result)) = conversation.initialize(version, &json!({})).await {
+            pin.set_result(&Profile::plain(version), "initialize", &result);
+        }
+    }
 }

@@ -51,8 +51,6 @@ use crate::{
 
 /// The version that is spoken with clients.
 const MODERN: &str = "2026-07-28";
-/// The versions that can be spoken with servers, the newest first.
-const LEGACY: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
 
 /// A server of sessions, made to look like one without. When dropped, all its sessions end.
 pub(super) struct Upgrade {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::{Incoming, LEVEL, Opened, Told};
 use crate::{
-    model::{Envelope, EnvelopeKind, RequestId},
+    model::{Digest, Envelope, EnvelopeKind, RequestId},
     pins::{Pin, Profile},
     sandbox::era::{
         conversation::LISTS,
@@ -35,7 +35,7 @@ pub(super) struct Relay {
     pin: Pin,
     profile: Profile,
     /// The client's answers from pins that are checked, now that the server can be asked.
-    checked: Vec<&'static str>,
+    checked: Vec<(&'static str, Digest)>,
     asked: Mutex<HashMap<RequestId, Asked>>,
     /// Whether the process has heard nothing of this client yet that it could repeat to another: only from such a
     /// one is learnt what others are told.
@@ -43,12 +43,12 @@ pub(super) struct Relay {
 }
 
 /// A request whose answer is looked at when it comes by.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Asked {
     /// The client's: its result is pinned.
     Pinned(&'static str),
-    /// Ours: the client was answered from the pins, and hears when that is no longer true.
-    Checked(&'static str),
+    /// Ours: the client was told this from the pins, and hears when it is no longer true.
+    Checked(&'static str, Digest),
     /// The client's, which has its answer already.
     Answered,
 }
@@ -76,10 +76,10 @@ impl Relay {
     ) {
         let Opened { sender, mut receiver } = opened;
         let up = async {
-            for list in &self.checked {
+            for (list, told) in &self.checked {
                 let id = RequestId::Text(format!("caisson:{list}"));
                 let request = format!(r#"{{"jsonrpc":"2.0","id":"caisson:{list}","method":"{list}"}}"#);
-                self.asked().insert(id, Asked::Checked(list));
+                self.asked().insert(id, Asked::Checked(list, told.clone()));
                 sender.pass(request.as_bytes()).await?;
             }
             for message in &waiting {
@@ -151,21 +151,26 @@ impl Relay {
         match (asked, result) {
             (Some(Asked::Pinned(method)), Some(result)) if self.is_fresh() => {
                 self.pin.set_result(&self.profile, method, result);
+                self.pin.compare(&self.profile, method, result);
                 Some(message)
             }
-            (Some(Asked::Checked(method)), Some(result)) => {
-                let known = self.pin.result(&self.profile, method);
-                if known.is_some_and(|known| known.get() == result.get()) {
+            (Some(Asked::Checked(method, told)), Some(result)) => {
+                if told == Digest::of(result.get().as_bytes()) {
                     return None;
                 }
                 if self.is_fresh() {
                     self.pin.set_result(&self.profile, method, result);
-                } else {
+                } else if self
+                    .pin
+                    .result(&self.profile, method)
+                    .is_none_or(|pinned| pinned.get() != result.get())
+                {
                     self.pin.forget_result(&self.profile, method);
                 }
+                self.pin.compare(&self.profile, method, result);
                 list_changed(method)
             }
-            (Some(Asked::Checked(_)), None) | (Some(Asked::Answered), _) => None,
+            (Some(Asked::Checked(..)), None) | (Some(Asked::Answered), _) => None,
             (Some(Asked::Pinned(_)) | None, _) => Some(message),
         }
     }

@@ -3,7 +3,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    model::{RequestId, Splice},
+    model::{Digest, RequestId, Splice},
     sandbox::era::upgrade::is_log_level,
 };
 
@@ -19,11 +19,20 @@ pub(super) struct Told {
     pub(super) level: Option<Bytes>,
     /// Its other notifications, as far as there is room for them.
     pub(super) notifications: Vec<Bytes>,
-    /// Which lists it was given.
-    pub(super) lists: Vec<&'static str>,
+    /// The lists it was given, and what was last said in each.
+    pub(super) lists: Vec<(&'static str, Digest)>,
 }
 
 impl Told {
+    /// Takes note of a list that the client is given.
+    pub(super) fn list(&mut self, list: &'static str, result: &RawValue) {
+        let said = Digest::of(result.get().as_bytes());
+        match self.lists.iter_mut().find(|(given, _)| *given == list) {
+            Some((_, last)) => *last = said,
+            None => self.lists.push((list, said)),
+        }
+    }
+
     /// Whether the server takes the level that this `logging/setLevel` wants.
     pub(super) fn takes_level(&self, params: Option<&RawValue>) -> bool {
         #[derive(Deserialize)]

@@ -12,7 +12,7 @@ use super::{super::Front, fake::in_time, script::Process};
 use crate::{
     gate::CallerId,
     model::{Server, ServerName, ServerState},
-    pins::{Eras, Pins},
+    pins::{Eras, Pin, Pins, Profile},
     registry::State,
     sandbox::{Session, exchange::Stateless, logs::Logs, supervisor::Ask},
 };
@@ -20,6 +20,7 @@ use crate::{
 struct Setup {
     front: Arc<Front>,
     processes: mpsc::UnboundedReceiver<Process>,
+    pin: Pin,
     /// To be dropped last.
     _state: (watch::Sender<Arc<Server>>, watch::Sender<ServerState>),
 }
@@ -32,8 +33,9 @@ fn setup(eras: Option<Eras>) -> Setup {
     }))
     .unwrap();
     let pins = Pins::new(State::in_memory().unwrap());
+    let pin = pins.of(&name, &server);
     if let Some(eras) = eras {
-        pins.of(&name, &server).set_eras(eras);
+        pin.set_eras(eras);
     }
     let (server_sender, server) = watch::channel(Arc::new(server));
     let (state_sender, state) = watch::channel(ServerState::Stopped);
@@ -48,17 +50,22 @@ fn setup(eras: Option<Eras>) -> Setup {
             drop(reply.send(Ok(session)));
         }
     });
-    Setup { front: Arc::new(front), processes, _state: (server_sender, state_sender) }
+    Setup { front: Arc::new(front), processes, pin, _state: (server_sender, state_sender) }
 }
 
 const LEGACY: Option<Eras> = Some(Eras { legacy: true, modern: false });
 const MODERN: Option<Eras> = Some(Eras { legacy: false, modern: true });
 
 fn request(method: &str) -> Value {
+    request_of(method, &json!({}))
+}
+
+/// A request of a client that can do this.
+fn request_of(method: &str, capabilities: &Value) -> Value {
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
     });
     json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": {"_meta": meta}})
 }
@@ -70,8 +77,14 @@ impl Setup {
 
     /// What `caller` is answered when the server says `result`, and whether it was asked.
     async fn answered(&mut self, caller: &CallerId, method: &str, result: &Value) -> (Value, bool) {
+        self.answered_to(caller, &request(method), result).await
+    }
+
+    /// The same of a request.
+    async fn answered_to(&mut self, caller: &CallerId, request: &Value, result: &Value) -> (Value, bool) {
         let front = Arc::clone(&self.front);
-        let (caller, request) = (caller.clone(), request(method).to_string());
+        let method = request["method"].as_str().unwrap();
+        let (caller, request) = (caller.clone(), request.to_string());
         let mut asked = tokio::spawn(async move {
             let mut exchange = front.ask(caller, request.into()).await.unwrap();
             let answer = exchange.next().await.unwrap().unwrap();
@@ -125,6 +138,49 @@ async fn what_caisson_was_told_is_answered_to_all() {
     let (told, asked) = setup.answered(&CallerId::for_test("a"), "tools/list", &json!({})).await;
     assert!(!asked && told["result"]["tools"][0]["name"] == "x", "{told}");
     assert_eq!(told["result"]["ttlMs"], 0, "how long it holds was said long ago");
+}
+
+#[tokio::test]
+async fn what_caisson_was_told_is_answered_to_clients_that_can_do_more_where_all_are_alike() {
+    let mut setup = setup(LEGACY);
+    let tools = json!({"tools": [{"name": "x"}]});
+    setup.answered(&CallerId::caisson(), "tools/list", &tools).await;
+    let able = request_of("tools/list", &json!({"sampling": {}, "elicitation": {"form": {}}}));
+    setup.pin.set_uniform(true);
+    let (told, asked) = setup.answered_to(&CallerId::for_test("a"), &able, &json!({})).await;
+    assert!(!asked && told["result"]["tools"][0]["name"] == "x", "{told}");
+    setup.pin.set_uniform(false);
+    let own = json!({"tools": [{"name": "own"}]});
+    let (told, asked) = setup.answered_to(&CallerId::for_test("a"), &able, &own).await;
+    assert!(asked && told["result"]["tools"][0]["name"] == "own", "{told}");
+    setup.pin.set_uniform(true);
+    let (told, asked) = setup.answered_to(&CallerId::for_test("a"), &able, &json!({})).await;
+    assert!(!asked && told["result"]["tools"][0]["name"] == "own", "its own comes first: {told}");
+}
+
+#[tokio::test]
+async fn a_stopped_server_to_which_all_clients_are_alike_answers_any() {
+    let mut setup = setup(LEGACY);
+    let raw = |value: Value| serde_json::value::to_raw_value(&value).unwrap();
+    let hello = json!({"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}});
+    setup.pin.set_result(&Profile::plain("2025-06-18"), "initialize", &raw(hello.clone()));
+    setup.pin.set_result(&Profile::least(), "tools/list", &raw(json!({"tools": [{"name": "x"}]})));
+    setup.pin.set_uniform(true);
+    let initialize = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {"roots": {"listChanged": true}, "elicitation": {}},
+        "clientInfo": {"name": "c", "version": "1"}}});
+    let initialize = initialize.to_string();
+    let session = setup.front.session(CallerId::for_test("a"), initialize.as_bytes()).await.unwrap();
+    let (sender, mut receiver) = session.split();
+    for (request, wanted) in [
+        (initialize.as_str(), hello),
+        (r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, json!({"tools": [{"name": "x"}]})),
+    ] {
+        sender.pass(request.as_bytes()).await.unwrap();
+        let answer = in_time(receiver.next()).await.unwrap().unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap()["result"], wanted);
+    }
+    assert!(timeout(Duration::from_millis(50), setup.processes.recv()).await.is_err());
 }
 
 #[tokio::test]

@@ -23,22 +23,34 @@ struct Setup {
     pin: Pin,
 }
 
+/// A client that can do more than the least.
+const ABLE: &str = r#"{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{}}}}"#;
 const HELLO: &str = r#"{"jsonrpc":"2.0","id":"h","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{}}}"#;
 
 /// A session, and what is pinned of its server.
 fn setup(pinned: &[(&str, Value)], prewarm: bool) -> Setup {
+    setup_for(HELLO, pinned, prewarm)
+}
+
+/// A session of the client that says `hello`, with what is pinned for one that can do no more than the least.
+fn setup_for(hello: &str, pinned: &[(&str, Value)], prewarm: bool) -> Setup {
+    setup_with(hello, pinned, prewarm, true)
+}
+
+fn setup_with(hello: &str, pinned: &[(&str, Value)], prewarm: bool, shares: bool) -> Setup {
     let (script, processes) = Script::new();
     let server: Server = serde_json::from_value(json!({
         "source": "example", "image": format!("sha256:{}", "0".repeat(64)), "command": ["/server"],
     }))
     .unwrap();
     let pin = Pins::new(State::in_memory().unwrap()).of(&"fake".parse().unwrap(), &server);
-    let profile = Profile::of(HELLO.as_bytes()).unwrap();
     for (method, result) in pinned {
-        pin.set_result(&profile, method, &serde_json::value::to_raw_value(result).unwrap());
+        pin.set_result(&Profile::least(), method, &serde_json::value::to_raw_value(result).unwrap());
     }
-    let opener: Arc<dyn Opens> = script;
-    let lazy = Lazy { opener, pin: pin.clone(), profile, prewarm, patience: Duration::from_secs(5) };
+    pin.set_uniform(hello == ABLE);
+    let (opener, profile) = (script as Arc<dyn Opens>, Profile::of(hello.as_bytes()).unwrap());
+    let patience = Duration::from_secs(5);
+    let lazy = Lazy { opener, pin: pin.clone(), profile, shares, prewarm, patience };
     let (sender, receiver) = lazy.session().split();
     Setup { sender, receiver, processes, pin }
 }
@@ -77,8 +89,7 @@ impl Setup {
     }
 
     fn pinned(&self, method: &str) -> Option<String> {
-        let profile = Profile::of(HELLO.as_bytes()).unwrap();
-        self.pin.result(&profile, method).map(|result| result.get().to_owned())
+        self.pin.result(&Profile::least(), method).map(|result| result.get().to_owned())
     }
 
     fn is_opened(&mut self) -> bool {
@@ -86,7 +97,11 @@ impl Setup {
     }
 
     async fn begins(&mut self) {
-        self.says(serde_json::from_str(HELLO).unwrap()).await;
+        self.begins_with(HELLO).await;
+    }
+
+    async fn begins_with(&mut self, hello: &str) {
+        self.says(serde_json::from_str(hello).unwrap()).await;
         assert_eq!(self.hears().await, json!({"jsonrpc": "2.0", "id": "h", "result": initialized()}));
         self.says(json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
     }
@@ -277,6 +292,24 @@ async fn a_list_given_twice_is_checked_once() {
 }
 
 #[tokio::test]
+async fn a_list_is_checked_against_what_the_client_was_told() {
+    let mut setup = setup(&pinned(), false);
+    setup.begins().await;
+    setup.says(request(1, "tools/list")).await;
+    setup.hears().await;
+    // Another client's process has said otherwise meanwhile.
+    let newer = json!({"tools": [{"name": "b"}]});
+    let raw = serde_json::value::to_raw_value(&newer).unwrap();
+    setup.pin.set_result(&Profile::least(), "tools/list", &raw);
+    setup.says(request(2, "tools/call")).await;
+    let mut process = setup.begun().await;
+    let checked = process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": newer})).await;
+    assert_eq!(setup.hears().await["method"], "notifications/tools/list_changed");
+    assert_eq!(setup.pinned("tools/list").unwrap(), newer.to_string(), "which is still known");
+}
+
+#[tokio::test]
 async fn a_level_the_server_may_not_take_is_its_to_refuse() {
     let silent = json!({"protocolVersion": "2025-11-25", "capabilities": {}});
     let level = |level: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "logging/setLevel", "params": {"level": level}});
@@ -332,4 +365,72 @@ async fn a_warmed_process_that_has_ended_is_replaced() {
     setup.says(request(1, "tools/call")).await;
     let mut process = setup.begun().await;
     assert_eq!(process.hears().await["id"], 1);
+}
+
+#[tokio::test]
+async fn where_all_clients_are_alike_one_is_told_what_others_were() {
+    let mut setup = setup_for(ABLE, &pinned(), false);
+    setup.begins_with(ABLE).await;
+    setup.says(request(1, "tools/list")).await;
+    assert_eq!(setup.hears().await["result"]["tools"][0]["name"], "a");
+    assert!(!setup.is_opened());
+    setup.says(request(2, "tools/call")).await;
+    let mut process = setup.begun().await;
+    let checked = process.hears().await;
+    assert_eq!(process.hears().await["id"], 2);
+    process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": pinned()[1].1})).await;
+    process.says(json!({"jsonrpc": "2.0", "id": 2, "result": {}})).await;
+    assert_eq!(setup.hears().await["id"], 2, "what it was told is true");
+    assert!(setup.pin.is_uniform());
+}
+
+#[tokio::test]
+async fn a_client_that_is_told_otherwise_than_others_hears_so_and_is_not_taken_for_them_again() {
+    // A process that has heard nothing of its client yet, and one that has.
+    for asks in ["prompts/list", "tools/call"] {
+        let mut setup = setup_for(ABLE, &pinned(), false);
+        setup.begins_with(ABLE).await;
+        setup.says(request(1, "tools/list")).await;
+        setup.hears().await;
+        setup.says(request(2, asks)).await;
+        let mut process = setup.begun().await;
+        let checked = process.hears().await;
+        assert_eq!(process.hears().await["id"], 2);
+        let other = json!({"tools": [{"name": "a"}, {"name": "asks"}]});
+        process.says(json!({"jsonrpc": "2.0", "id": checked["id"], "result": other})).await;
+        assert_eq!(setup.hears().await["method"], "notifications/tools/list_changed");
+        assert!(!setup.pin.is_uniform(), "{asks}");
+        assert!(setup.pinned("tools/list").is_some(), "of others it stays true");
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_begins_otherwise_than_for_others_is_noted() {
+    let mut setup = setup_for(ABLE, &pinned(), false);
+    setup.begins_with(ABLE).await;
+    setup.says(request(1, "tools/call")).await;
+    let mut process = setup.process().await;
+    process.hears().await;
+    let mut other = initialized();
+    other["capabilities"] = json!({"tools": {}, "tasks": {}});
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": other})).await;
+    assert_eq!(process.hears().await["method"], "notifications/initialized");
+    assert!(!setup.pin.is_uniform());
+    let known = setup.pin.result(&Profile::of(ABLE.as_bytes()).unwrap(), "initialize").unwrap();
+    assert_eq!(known.get(), other.to_string());
+}
+
+#[tokio::test]
+async fn a_server_that_runs_is_asked_what_it_says_to_this_client() {
+    let mut setup = setup_with(ABLE, &pinned(), false, false);
+    setup.says(serde_json::from_str(ABLE).unwrap()).await;
+    let mut process = setup.process().await;
+    assert_eq!(process.hears().await["id"], "h");
+    process.says(json!({"jsonrpc": "2.0", "id": "h", "result": initialized()})).await;
+    setup.hears().await;
+    setup.says(request(1, "tools/list")).await;
+    process.hears().await;
+    process.says(json!({"jsonrpc": "2.0", "id": 1, "result": {"tools": []}})).await;
+    assert_eq!(setup.hears().await["result"]["tools"], json!([]));
+    assert!(!setup.pin.is_uniform(), "and others were told otherwise");
 }

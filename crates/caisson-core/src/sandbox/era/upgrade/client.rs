@@ -6,7 +6,7 @@ use std::hash::{Hash, Hasher};
 use serde_json::{Value, value::RawValue};
 
 use super::request::Members;
-use crate::{gate::CallerId, model::Splice};
+use crate::{gate::CallerId, model::Splice, pins::SESSION_VERSIONS};
 
 /// What servers of sessions know of a client's capabilities. What else there is means nothing to them, or
 /// something else (`tasks`).
@@ -46,7 +46,7 @@ impl Client {
     /// The parameters of its `initialize`.
     pub(super) fn initialize(&self) -> String {
         let Self { capabilities, info, .. } = self;
-        let version = super::LEGACY[0];
+        let version = SESSION_VERSIONS[0];
         format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"clientInfo":{info}}}"#)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json, value::RawValue};
 
 use super::request::{INTERNAL, INVALID_PARAMS, Members, Request, takes_input};
-use crate::model::Splice;
+use crate::{model::Splice, pins::SESSION_VERSIONS};
 
 /// A legacy server's code for a resource it does not have; from 2026-07-28 on (SEP-2164), that is a matter of
 /// parameters.
@@ -43,7 +43,7 @@ impl Hello {
     pub(super) fn discover(&self, request: &Request) -> Vec<u8> {
         let result: Option<&RawValue> = serde_json::from_str(&self.result).ok();
         let said = Members::of(result);
-        let versions: Vec<&str> = [super::MODERN].into_iter().chain(super::LEGACY).collect();
+        let versions: Vec<&str> = [super::MODERN].into_iter().chain(SESSION_VERSIONS).collect();
         let mut members = vec![format!(r#""supportedVersions":{}"#, Value::from(versions))];
         let rest = said.iter().filter(|(key, _)| !matches!(*key, "protocolVersion" | "serverInfo" | "_meta"));
         members.extend(rest.map(|(key, value)| format!("{}:{value}", Value::from(key))));
