@@ -16,10 +16,14 @@ mod upgrade;
 
 pub(crate) use conversation::{LISTS, Pages};
 
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex as SyncMutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use serde_json::value::RawValue;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::{
@@ -36,7 +40,7 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{Endpoint, Server, ServerName, ServerState},
+    model::{Endpoint, Envelope, Server, ServerName, ServerState},
     pins::{Eras, Pin, Pins, Profile},
 };
 
@@ -126,25 +130,37 @@ impl Front {
         if eras.legacy {
             probe::learn(&*self.opener, &self.known().pin, patience).await?;
         }
-        for request in conversation::standalone_questions() {
-            let lists_tools = conversation::lists_tools(&request);
-            let mut exchange = self.ask(CallerId::caisson(), request).await?;
-            // What comes by is kept.
-            let heard = async {
-                while let Some(heard) = exchange.next().await {
-                    if let Ok(message) = heard.as_ref()
-                        && lists_tools
-                        && !eras.legacy
-                    {
-                        kept::keep_schemas(message, &self.known().pin);
-                    }
-                }
-            };
-            if tokio::time::timeout(patience, heard).await.is_err() {
-                tracing::debug!(server = %self.opener.server(), "a question was not answered in time");
+        let Some(about) = self.learn_of("server/discover", patience).await? else { return Ok(()) };
+        for (method, _) in conversation::lists_of(&about) {
+            let list = self.learn_of(method, patience).await?;
+            if let (Some(list), "tools/list", false) = (list, method, eras.legacy) {
+                kept::keep_schemas(&list, &self.known().pin);
             }
         }
         Ok(())
+    }
+
+    /// Asks for all there is of one thing, so that it is kept as it comes by. None when it has no such thing, or takes
+    /// longer than `patience`.
+    async fn learn_of(
+        self: &Arc<Self>,
+        method: &str,
+        patience: Duration,
+    ) -> Result<Option<Box<RawValue>>, SandboxError> {
+        let mut exchange = self.ask(CallerId::caisson(), conversation::standalone_question(method)).await?;
+        let heard = async {
+            let mut last = None;
+            while let Some(heard) = exchange.next().await {
+                last = heard.ok();
+            }
+            last
+        };
+        let Ok(answer) = tokio::time::timeout(patience, heard).await else {
+            tracing::debug!(server = %self.opener.server(), method, "it was not answered in time");
+            return Ok(None);
+        };
+        let answer = answer.as_deref().and_then(|answer| Envelope::read(answer).ok());
+        Ok(answer.and_then(|(envelope, _)| envelope.result.map(ToOwned::to_owned)))
     }
 
     /// The input schema of a tool, as it was pinned.

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{json, value::RawValue};
 use tokio::time::{Instant, timeout_at};
 
@@ -188,17 +189,23 @@ pub(super) fn stands_alone(message: &[u8]) -> bool {
         .is_some_and(|message| message.get(&["params", "_meta", keys::PROTOCOL_VERSION]).is_some())
 }
 
-/// The requests that stand alone and ask a server what it is.
-pub(super) fn standalone_questions() -> impl Iterator<Item = Bytes> {
-    let lists = LISTS.iter().map(|(method, _)| *method);
-    ["server/discover"].into_iter().chain(lists).map(|method| {
-        json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta()}}).to_string().into()
-    })
+/// A request that stands alone and asks for all there is of one thing.
+pub(super) fn standalone_question(method: &str) -> Bytes {
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta()}}).to_string().into()
 }
 
-/// Whether a message asks for the server's tools.
-pub(super) fn lists_tools(message: &[u8]) -> bool {
-    Envelope::read(message).is_ok_and(|(envelope, _)| envelope.method.as_deref() == Some("tools/list"))
+/// The lists a server has, as it describes itself in the result of `initialize` or `server/discover`. One that has not
+/// a list may not answer when it is asked for it, nor refuse.
+pub(super) fn lists_of(about: &RawValue) -> impl Iterator<Item = (&'static str, &'static str)> {
+    #[derive(Deserialize)]
+    struct About {
+        capabilities: Option<HashMap<String, IgnoredAny>>,
+    }
+    let capabilities = serde_json::from_str::<About>(about.get()).ok().and_then(|about| about.capabilities);
+    LISTS.into_iter().filter(move |(method, _)| {
+        let kind = method.split('/').next().unwrap_or_default();
+        capabilities.as_ref().is_none_or(|capabilities| capabilities.contains_key(kind))
+    })
 }
 
 #[cfg(test)]
@@ -242,6 +249,18 @@ mod tests {
                 .unwrap();
         assert!(error.is_err_and(|error| error.to_string().contains("initialize in time")));
         assert!(began.elapsed() < Duration::from_secs(6));
+    }
+
+    #[test]
+    fn lists_are_those_a_server_says_it_has() {
+        let lists = |about: &str| lists_of(&raw(about)).map(|(method, _)| method).collect::<Vec<_>>();
+        assert_eq!(lists(r#"{"capabilities":{"tools":{}}}"#), ["tools/list"]);
+        assert_eq!(
+            lists(r#"{"capabilities":{"resources":{},"logging":{}}}"#),
+            ["resources/list", "resources/templates/list"]
+        );
+        assert!(lists(r#"{"capabilities":{}}"#).is_empty());
+        assert_eq!(lists("{}").len(), LISTS.len(), "it does not say");
     }
 
     #[test]

@@ -160,10 +160,8 @@ fn stale(result: &RawValue) -> Option<String> {
 }
 
 /// Keeps the schemas of the tools a server lists, though it may say to nobody else which it has.
-pub(super) fn keep_schemas(message: &[u8], pin: &Pin) {
-    if let Ok((Envelope { result: Some(result), .. }, EnvelopeKind::Response)) = Envelope::read(message)
-        && is_whole(result)
-    {
+pub(super) fn keep_schemas(result: &RawValue, pin: &Pin) {
+    if is_whole(result) {
         pin.set_result(&Profile::unspoken(), "tools/list", result);
     }
 }

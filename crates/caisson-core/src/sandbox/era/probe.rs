@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     super::{SandboxError, SessionError, exchange::Opens},
-    conversation::{Answer, Conversation, LISTS, meta},
+    conversation::{Answer, Conversation, lists_of, meta},
     keys,
 };
 use crate::pins::{Eras, Pin, Profile, SESSION_VERSIONS};
@@ -101,7 +101,7 @@ pub(super) async fn learn(opener: &dyn Opens, pin: &Pin, patience: Duration) -> 
     };
     conversation.initialized().await.map_err(ended)?;
     pin.set_result(&profile, "initialize", &result);
-    for (method, items) in LISTS {
+    for (method, items) in lists_of(&result) {
         if let Some(list) = conversation.list(method, items).await.map_err(ended)? {
             pin.set_result(&profile, method, &list);
         }
@@ -136,7 +136,7 @@ async fn is_uniform(conversation: &mut Conversation, pin: &Pin) -> Result<bool, 
         return Ok(false);
     }
     conversation.initialized().await?;
-    for (method, items) in LISTS {
+    for (method, items) in lists_of(&hello) {
         let list = conversation.list(method, items).await?;
         if !is_same(method, list.as_deref()) {
             return Ok(false);

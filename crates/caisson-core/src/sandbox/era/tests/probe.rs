@@ -73,7 +73,10 @@ async fn learnt(says: impl Fn(&Value, &str) -> Option<Value> + Clone + Send + Sy
 
 fn says(client: &Value, method: &str) -> Value {
     match method {
-        "initialize" => json!({"protocolVersion": client["protocolVersion"], "capabilities": {}}),
+        "initialize" => {
+            let capabilities = json!({"tools": {}, "prompts": {}, "resources": {}});
+            json!({"protocolVersion": client["protocolVersion"], "capabilities": capabilities})
+        }
         "tools/list" => json!({"tools": [{"name": "a"}]}),
         "prompts/list" => json!({"prompts": []}),
         "resources/list" => json!({"resources": []}),
