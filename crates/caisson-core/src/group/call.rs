@@ -31,11 +31,7 @@ pub(super) async fn by_name(
     let Some((server, name)) = member(front, group, shown) else {
         return Ok(unknown(&asked, shown));
     };
-    let Some(mut splice) = Splice::of(&asked.message) else {
-        return Ok(asked.refuse(INVALID_PARAMS, "params must be an object"));
-    };
-    splice.set(&["params", "name"], &json!(name).to_string());
-    let message = splice.done().into();
+    let message = with_text(&asked.message, &["params", "name"], name);
     pass(front, &server, asked, message, params).await
 }
 
@@ -59,11 +55,7 @@ pub(super) async fn complete(
             let Some((server, name)) = member(front, group, &shown) else {
                 return Ok(unknown(&asked, &shown));
             };
-            let Some(mut splice) = Splice::of(&asked.message) else {
-                return Ok(asked.refuse(INVALID_PARAMS, "params must be an object"));
-            };
-            splice.set(&["params", "ref", "name"], &json!(name).to_string());
-            let message = splice.done().into();
+            let message = with_text(&asked.message, &["params", "ref", "name"], name);
             pass(front, &server, asked, message, params).await
         }
         Some(Reference { uri: Some(uri), .. }) => owner::ask(front, asked, &uri, params).await,
@@ -82,11 +74,7 @@ pub(super) async fn by_task(
     let Some((server, task)) = member(front, group, shown) else {
         return Ok(asked.refuse(INVALID_PARAMS, &format!("there is no task {shown:?} in this group")));
     };
-    let Some(mut splice) = Splice::of(&asked.message) else {
-        return Ok(asked.refuse(INVALID_PARAMS, "params must be an object"));
-    };
-    splice.set(&["params", "taskId"], &json!(task).to_string());
-    let message = splice.done().into();
+    let message = with_text(&asked.message, &["params", "taskId"], task);
     pass(front, &server, asked, message, params).await
 }
 
@@ -142,10 +130,17 @@ fn with_shown_task(server: &ServerName, message: Bytes) -> Bytes {
         }
         _ => return message,
     };
-    let Some(mut splice) = Splice::of(&message) else { return message };
-    let task = splice.get(path).and_then(|task| serde_json::from_str::<Cow<'_, str>>(task.get()).ok());
-    let Some(task) = task else { return message };
-    splice.set(path, &json!(Group::shown(server, &task)).to_string());
+    let task = Splice::of(&message).and_then(|message| message.get(path));
+    match task.and_then(|task| serde_json::from_str::<Cow<'_, str>>(task.get()).ok()) {
+        Some(task) => with_text(&message, path, &Group::shown(server, &task)),
+        None => message,
+    }
+}
+
+/// The message with a text at a path. It is an object: it was read as a message.
+fn with_text(message: &Bytes, path: &[&str], text: &str) -> Bytes {
+    let Some(mut splice) = Splice::of(message) else { return message.clone() };
+    splice.set(path, &json!(text).to_string());
     splice.done().into()
 }
 
