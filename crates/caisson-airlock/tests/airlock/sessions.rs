@@ -117,7 +117,7 @@ fn processes_are_bounded() {
     within(60, async {
         let mut host = Host::launch(stdio(command(&["cat"]), false)).await;
         let mut held = Vec::new();
-        for process in 1..=70 {
+        for process in 1..=120 {
             held.push(host.session(process).await);
         }
         let event = host.expect(|event| matches!(event, AirlockEvent::StartFailed { .. })).await;
