@@ -91,6 +91,14 @@ impl Stage {
         for name in names.iter().skip(1).filter(|name| !file(name).exists()) {
             fs::write(file(name), &definition)?;
         }
+        // A measure before may have had more.
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            if stem.starts_with(SERVER) && !names.contains(&stem) {
+                fs::remove_file(path)?;
+            }
+        }
         // A daemon that starts has read them all.
         self.caisson(&["daemon", "--stop"])?;
         let listed: serde_json::Value = serde_json::from_str(&self.caisson(&["list", "--json"])?)?;
