@@ -161,11 +161,6 @@ impl Registry {
         self.0.groups.groups()
     }
 
-    /// The file of the groups.
-    pub fn groups_file(&self) -> &Path {
-        self.0.groups.path()
-    }
-
     /// What is wrong with the file of the groups, if anything; what was in force before then stays.
     pub fn groups_broken(&self) -> Option<Broken> {
         self.0.groups.broken()

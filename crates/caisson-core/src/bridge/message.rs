@@ -114,19 +114,6 @@ pub(super) fn reports_progress(envelope: &Envelope<'_>) -> Option<ProgressToken>
     serde_json::from_str::<Params>(envelope.params?.get()).ok().map(|params| params.token)
 }
 
-/// The request that a cancellation names (`params.requestId`).
-pub(super) fn cancels(envelope: &Envelope<'_>) -> Option<RequestId> {
-    #[derive(Deserialize)]
-    struct Params {
-        #[serde(rename = "requestId")]
-        id: RequestId,
-    }
-    if envelope.method.as_deref() != Some("notifications/cancelled") {
-        return None;
-    }
-    serde_json::from_str::<Params>(envelope.params?.get()).ok().map(|params| params.id)
-}
-
 /// The version that an answer to `initialize` chooses (`result.protocolVersion`).
 pub(super) fn chosen_version(answer: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
@@ -196,8 +183,8 @@ mod tests {
         let cancel = read(
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a","reason":""}}"#,
         );
-        assert_eq!(cancels(&cancel), Some(RequestId::Text("a".to_owned())));
-        assert_eq!(cancels(&progress), None);
+        assert_eq!(cancel.cancels(), Some(RequestId::Text("a".to_owned())));
+        assert_eq!(progress.cancels(), None);
         let answer =
             br#"{"jsonrpc":"2.0","id":1,"result":{"capabilities":{},"protocolVersion":"2025-06-18"}}"#;
         assert_eq!(chosen_version(answer).as_deref(), Some("2025-06-18"));

@@ -101,7 +101,7 @@ fn engine_code(error: &EngineError) -> ErrorCode {
 impl From<SandboxError> for ApiError {
     fn from(error: SandboxError) -> Self {
         let code = match &error {
-            SandboxError::NoSuchServer(_) | SandboxError::NoSuchGroup(_) => ErrorCode::NotFound,
+            SandboxError::NoSuchServer(_) => ErrorCode::NotFound,
             SandboxError::Paused => ErrorCode::Paused,
             SandboxError::WrongPermit => ErrorCode::Refused,
             SandboxError::Start { cause, .. } | SandboxError::Engine(cause) => start_code(cause),

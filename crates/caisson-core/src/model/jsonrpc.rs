@@ -86,6 +86,19 @@ impl<'a> Envelope<'a> {
         };
         Ok((envelope, kind))
     }
+
+    /// The request that a cancellation names (`params.requestId`); none for any other message.
+    pub fn cancels(&self) -> Option<RequestId> {
+        #[derive(Deserialize)]
+        struct Params {
+            #[serde(rename = "requestId")]
+            id: RequestId,
+        }
+        if self.method.as_deref() != Some("notifications/cancelled") {
+            return None;
+        }
+        serde_json::from_str::<Params>(self.params?.get()).ok().map(|params| params.id)
+    }
 }
 
 /// An error response of Caisson's own, to the request `id` or to none in particular.

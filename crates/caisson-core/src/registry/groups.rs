@@ -57,10 +57,6 @@ impl GroupsFile {
         text.and_then(|text| text::parse::<Groups>(&text)).err()
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Compares the file with what is known.
     pub(super) fn look(&self) -> Look {
         let now = match text::read(&self.path) {
@@ -142,7 +138,7 @@ mod tests {
         let groups = file.groups();
         assert!(matches!(file.look(), Look::Same) && groups.borrow().is_empty());
 
-        let write = |text: &str| atomic::write(file.path(), text.as_bytes(), 0o600).unwrap();
+        let write = |text: &str| atomic::write(&file.path, text.as_bytes(), 0o600).unwrap();
         write("# mine\n[work]\nservers = [\"a\", \"b\"] # two\n");
         assert!(matches!(file.look(), Look::Changed) && matches!(file.look(), Look::Same));
         let add = |groups: &mut Groups| {
@@ -150,7 +146,7 @@ mod tests {
             Ok::<_, RegistryError>(())
         };
         file.edit(add).unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
+        let text = std::fs::read_to_string(&file.path).unwrap();
         assert!(text.starts_with("# mine\n[work]\nservers = [\"a\", \"b\"] # two\n"), "{text}");
         assert!(text.contains("[home]\nservers = [\"c\"]\n"), "{text}");
         assert_eq!(groups.borrow().len(), 2);
@@ -165,7 +161,7 @@ mod tests {
         assert_eq!(groups.borrow().len(), 2);
         assert!(matches!(file.edit(add), Err(RegistryError::Broken { .. })));
 
-        std::fs::remove_file(file.path()).unwrap();
+        std::fs::remove_file(&file.path).unwrap();
         assert!(matches!(file.look(), Look::Changed) && groups.borrow().is_empty());
     }
 
@@ -178,7 +174,7 @@ mod tests {
             Ok::<_, RegistryError>(())
         })
         .unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
+        let text = std::fs::read_to_string(&file.path).unwrap();
         assert!(text.starts_with('#') && text.contains("[work]"), "{text}");
         assert!(file.broken().is_none() && file.groups().borrow().len() == 1);
     }

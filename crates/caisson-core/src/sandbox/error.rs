@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::{AuthoritiesError, FolderError, PlanError};
 use crate::{
     engine::EngineError,
-    model::{Digest, GroupName, ServerName},
+    model::{Digest, ServerName},
     secrets::SecretError,
 };
 
@@ -13,9 +13,6 @@ pub enum SandboxError {
     /// No server of this name is installed.
     #[error("no server is called {0}; `caisson list` shows those there are")]
     NoSuchServer(ServerName),
-    /// There is no group of this name.
-    #[error("no group is called {0}; `caisson group list` shows those there are")]
-    NoSuchGroup(GroupName),
     /// All servers are paused.
     #[error("all servers are paused; `caisson resume` lets them run again")]
     Paused,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::super::{
-    message::{Posted, ProgressToken, cancels, reports_progress, wants_progress},
+    message::{Posted, ProgressToken, reports_progress, wants_progress},
     refusal::Refusal,
     sse::EventId,
     stream::{Reader, Stream},
@@ -222,7 +222,7 @@ impl Routes {
             }
             EnvelopeKind::Notification => {
                 // Whoever cancels a request gets no answer to it (MCP 2025-11-25, "Cancellation").
-                if let Some(call) = cancels(envelope).and_then(|id| self.take_call(&id)) {
+                if let Some(call) = envelope.cancels().and_then(|id| self.take_call(&id)) {
                     call.stream.forgo_answer();
                     self.settle(&call.stream);
                 }

@@ -114,7 +114,7 @@ impl Lazy {
             && let Some(message) = outgoing.recv().await
         {
             let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
-            if let Some(id) = cancelled(&envelope) {
+            if let Some(id) = envelope.cancels() {
                 waiting.retain(|waiting| request_id(waiting).as_ref() != Some(&id));
                 continue;
             }
@@ -290,18 +290,6 @@ fn empty() -> Option<Box<RawValue>> {
 fn request_id(message: &Bytes) -> Option<RequestId> {
     let (envelope, kind) = Envelope::read(message).ok()?;
     envelope.id.filter(|_| kind == EnvelopeKind::Request)
-}
-
-/// The request that a cancellation names.
-fn cancelled(envelope: &Envelope<'_>) -> Option<RequestId> {
-    #[derive(serde::Deserialize)]
-    struct Params {
-        #[serde(rename = "requestId")]
-        id: RequestId,
-    }
-    let is_cancel = envelope.method.as_deref() == Some("notifications/cancelled");
-    let params = envelope.params.filter(|_| is_cancel)?;
-    serde_json::from_str::<Params>(params.get()).ok().map(|params| params.id)
 }
 
 fn version(initialize: &RawValue) -> Option<String> {

@@ -9,7 +9,6 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use serde::Deserialize;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -49,7 +48,7 @@ impl<D: Dial> Carrier<D> {
                         let post = posts.spawn(self.clone().ask(message, id.clone()));
                         running.insert(id, post);
                     }
-                    (EnvelopeKind::Notification, _) => match cancels(&envelope) {
+                    (EnvelopeKind::Notification, _) => match envelope.cancels() {
                         Some(id) => {
                             if let Some(post) = running.remove(&id) {
                                 post.abort();
@@ -93,16 +92,4 @@ impl<D: Dial> Carrier<D> {
         }
         self.tools.mirror(&tool, message, headers).await;
     }
-}
-
-/// The request that a cancellation names.
-fn cancels(envelope: &Envelope<'_>) -> Option<RequestId> {
-    #[derive(Deserialize)]
-    struct Params {
-        #[serde(rename = "requestId")]
-        id: RequestId,
-    }
-    let is_cancel = envelope.method.as_deref() == Some("notifications/cancelled");
-    let params = envelope.params.filter(|_| is_cancel)?;
-    serde_json::from_str::<Params>(params.get()).ok().map(|params| params.id)
 }

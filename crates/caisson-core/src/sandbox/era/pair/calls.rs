@@ -4,7 +4,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -76,17 +75,8 @@ impl Calls {
     /// Hears a notification of the client. One that cancels a request gives it up; for a request that is not in
     /// progress it has come too late.
     pub(in super::super) fn notified(&self, envelope: &Envelope<'_>) {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Cancelled {
-            request_id: RequestId,
-        }
-        if envelope.method.as_deref() != Some("notifications/cancelled") {
-            return;
-        }
-        let params = envelope.params.and_then(|params| serde_json::from_str::<Cancelled>(params.get()).ok());
-        let running = self.running.table();
-        if let Some(cancel) = params.and_then(|params| running.get(&params.request_id)) {
+        let Some(id) = envelope.cancels() else { return };
+        if let Some(cancel) = self.running.table().get(&id) {
             cancel.cancel();
         }
     }
