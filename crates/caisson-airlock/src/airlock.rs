@@ -1,4 +1,4 @@
-use std::{io, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
 use caisson_wire::{
     AirlockEvent, Command, Header, Incoming, Launch, Mode, Mux, MuxError, Order, ProcessId, Stream,
@@ -42,10 +42,13 @@ pub(crate) enum Fault {
 ///
 /// Whoever may signal PID 1 may end the container with SIGTERM, the server's own processes too: that ends
 /// nobody but themselves. Of all other signals the kernel spares PID 1 (pid_namespaces(7)).
-pub(crate) async fn run() -> Result<(), Fault> {
-    let pipe = pipe::take().map_err(Fault::Pipe)?;
+pub(crate) async fn run(socket: Option<&Path>) -> Result<(), Fault> {
     let reaper = Reaper::start()?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let pipe = tokio::select! {
+        pipe = pipe::take(socket) => pipe.map_err(Fault::Pipe)?,
+        _asked = terminate.recv() => return Ok(()),
+    };
     let Mux { opener, mut incoming, mut driver } = Mux::airlock(pipe);
 
     let launching = async {

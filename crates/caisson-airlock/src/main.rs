@@ -1,6 +1,6 @@
 //! The airlock: PID 1 in every container, and the one way in and out.
 //!
-//! Its standard input and output are the pipe to Caisson. Over it the airlock learns what to run and what
+//! A socket that Caisson mounts, or else its standard input and output, is the pipe to Caisson. Over it the airlock learns what to run and what
 //! may be reached, and carries every byte in or out. The processes it starts are hostile and have its own
 //! user id: nothing of the pipe or of what the host told it may ever be within their reach. When the pipe
 //! ends, so does the airlock, and with PID 1 everything in the container.
@@ -22,15 +22,19 @@ mod reaper;
 mod relay;
 mod spare;
 
-use std::{io::Write, process::ExitCode};
+use std::{ffi::OsStr, io::Write, path::Path, process::ExitCode};
 
 fn main() -> ExitCode {
-    let told = match std::env::args().nth(1).as_deref() {
-        None => start(),
-        Some("--version") => {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let told = match *arguments.iter().map(AsRef::as_ref).collect::<Vec<&OsStr>>() {
+        [] => start(None),
+        [option, path] if option == "--socket" => start(Some(path.as_ref())),
+        [option] if option == "--version" => {
             writeln!(std::io::stdout(), "caisson-airlock {}", env!("CARGO_PKG_VERSION")).map_err(Into::into)
         }
-        Some(_) => Err("it takes no arguments but --version; Caisson runs it as PID 1 of a container".into()),
+        _ => {
+            Err("usage: airlock [--socket PATH | --version]; Caisson runs it as PID 1 of a container".into())
+        }
     };
     match told {
         Ok(()) => ExitCode::SUCCESS,
@@ -42,9 +46,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn start() -> Result<(), Box<dyn std::error::Error>> {
+fn start(socket: Option<&Path>) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(airlock::run());
+    let ended = runtime.block_on(airlock::run(socket));
     // Not to be held up by what is left of a task.
     runtime.shutdown_background();
     Ok(ended?)

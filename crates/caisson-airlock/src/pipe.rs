@@ -2,26 +2,44 @@ use std::{
     fs::File,
     io,
     os::fd::{AsFd, OwnedFd},
+    path::Path,
 };
 
 use rustix::{
     fs::OFlags,
+    net::{RecvFlags, recv},
     process::{DumpableBehavior, set_dumpable_behavior},
 };
-use tokio::{io::Join, net::unix::pipe};
+use tokio::{
+    io::{Interest, Join},
+    net::{UnixStream, unix::pipe},
+};
+use tokio_util::either::Either;
 
-/// Standard input and output as one stream of bytes.
-pub(crate) type Pipe = Join<pipe::Receiver, pipe::Sender>;
+/// The stream of bytes to Caisson: a socket, or standard input and output.
+pub(crate) type Pipe = Either<UnixStream, Attached>;
 
-/// Takes standard input and output for the pipe, out of reach of everything else in the container.
+type Attached = Join<pipe::Receiver, pipe::Sender>;
+
+/// Takes the pipe, out of reach of everything else in the container: the socket if the host speaks there, else
+/// standard input and output.
 ///
 /// Children run under the same user id. Without what is done here they could open `/proc/1/fd/0` and speak
 /// in the airlock's name, or read its memory: a process that is not dumpable belongs to root in `/proc` and
 /// cannot be traced. (gVisor guards its memory so, but not its descriptors. Whoever speaks on the pipe from
 /// inside is no more than an airlock, though, which the host takes for hostile.) Descriptors 0 and 1 themselves lead nowhere afterwards, so that no stray print can
 /// damage the pipe.
-pub(crate) fn take() -> io::Result<Pipe> {
+pub(crate) async fn take(socket: Option<&Path>) -> io::Result<Pipe> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    let attached = take_attached()?;
+    let met = match socket {
+        Some(path) => meet(path).await,
+        None => None,
+    };
+    Ok(met.map_or(Either::Right(attached), Either::Left))
+}
+
+fn take_attached() -> io::Result<Attached> {
     let input = non_blocking(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?)?;
     let output = non_blocking(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?)?;
     let nowhere = File::options().read(true).write(true).open("/dev/null")?;
@@ -33,6 +51,15 @@ pub(crate) fn take() -> io::Result<Pipe> {
         pipe::Receiver::from_owned_fd_unchecked(input)?,
         pipe::Sender::from_owned_fd_unchecked(output)?,
     ))
+}
+
+/// The connected socket, once the host has spoken on it. None when it cannot be reached from here, or the host has
+/// given it up: it speaks first, and where it waits no longer it closes.
+async fn meet(path: &Path) -> Option<UnixStream> {
+    let socket = UnixStream::connect(path).await.ok()?;
+    let peek = || Ok(recv(&socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)?.1);
+    let heard = socket.async_io(Interest::READABLE, peek).await;
+    heard.is_ok_and(|bytes| bytes > 0).then_some(socket)
 }
 
 fn non_blocking(fd: OwnedFd) -> io::Result<OwnedFd> {

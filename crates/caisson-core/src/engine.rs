@@ -7,6 +7,7 @@
 mod address;
 mod airlock;
 mod archive;
+mod attachment;
 mod candidates;
 mod client;
 mod container;
@@ -17,6 +18,8 @@ mod error;
 mod facts;
 mod image;
 mod machine;
+#[cfg_attr(not(unix), path = "engine/meeting/never.rs")]
+mod meeting;
 mod ours;
 mod pipe;
 mod probe;

@@ -149,10 +149,13 @@ impl Host {
         let chosen = if let EngineChoice::Address(address) = &choice { Some(address.as_str()) } else { None };
         let named = [engine.docker_host.as_deref(), engine.container_host.as_deref(), chosen];
         let sockets = named.into_iter().flatten().filter_map(|address| address.strip_prefix("unix://"));
-        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket].into_iter().cloned();
+        let pipes = paths.pipes();
+        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket, &pipes].into_iter().cloned();
         let places =
             Places { home: paths.home.clone(), own: own.chain(sockets.map(PathBuf::from)).collect() };
-        let engines = Engines::new(engine, choice, paths.artifacts.clone());
+        // What a crash has left; nobody else has this home.
+        drop(std::fs::remove_dir_all(&pipes));
+        let engines = Engines::new(engine, choice, paths.artifacts.clone(), Some(pipes));
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let pins = Pins::new(state.clone());

@@ -19,6 +19,7 @@ use super::{
     Address, EngineError, EngineFacts,
     airlock::SharedFiles,
     error::{meaning, refusal, tidy},
+    meeting::Meetings,
     probe::{self, ProbeError},
 };
 
@@ -43,6 +44,7 @@ pub(super) struct Inner {
     pub(super) facts: EngineFacts,
     /// The folder with the airlocks.
     pub(super) artifacts: PathBuf,
+    pub(super) meetings: Meetings,
     /// Files put into the airlock's volume, and known to be whole.
     pub(super) shared: Mutex<SharedFiles>,
     gone: AtomicBool,
@@ -54,6 +56,7 @@ impl Engine {
         address: &Address,
         facts: EngineFacts,
         artifacts: PathBuf,
+        sockets: Option<PathBuf>,
     ) -> Result<Self, EngineError> {
         let version = api_version(&facts.api_version);
         let docker = match address {
@@ -80,6 +83,7 @@ impl Engine {
             address,
             facts,
             artifacts,
+            meetings: Meetings::new(sockets),
             shared,
             gone: AtomicBool::new(false),
         })))

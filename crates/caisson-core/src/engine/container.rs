@@ -17,9 +17,11 @@ use tokio::sync::{mpsc, watch};
 use super::{
     Engine, EngineError, EngineKind, Owner, Pipe,
     airlock::AirlockVolume,
+    attachment::Attachment,
     client::{QUICK, SLOW},
     create::{Profile, body},
     error::{meaning, tidy},
+    meeting::Meeting,
 };
 use crate::sandbox::Plan;
 
@@ -49,8 +51,8 @@ impl fmt::Display for ContainerId {
 /// A running container: take it apart, since its pipe is used elsewhere than its handle.
 #[derive(Debug)]
 pub struct Container {
-    /// Its standard input and output.
-    pub pipe: Pipe,
+    /// Its standard input and output, or what takes their place.
+    pub pipe: Box<dyn Pipe>,
     /// Its standard error: the airlock's own diagnostics. What nobody reads is dropped.
     pub diagnostics: mpsc::Receiver<Bytes>,
     /// Its life.
@@ -98,10 +100,31 @@ impl Engine {
         for volume in plan.volumes() {
             self.ensure_volume(&volume.name, plan.labels(), Some(Owner::of(plan))).await?;
         }
-        let body = body(plan, self.facts().kind, &airlock, &profile, &image.volumes);
-        let (engine, name) = (self.clone(), plan.container_name());
-        // Detached: dropped in the middle, a request may still have created its container.
-        let launched = tokio::spawn(async move { engine.launch(&name, body).await });
+        let body = |meeting: Option<&Meeting>| {
+            body(plan, self.facts().kind, &airlock, &profile, &image.volumes, meeting.map(Meeting::folder))
+        };
+        let name = plan.container_name();
+        let meetings = &self.0.meetings;
+        if let Some(meeting) = meetings.prepare(plan, self.facts()) {
+            match self.detached(name.clone(), body(Some(&meeting)), Some(meeting)).await {
+                // An engine with a view of its own of the machine's folders.
+                Err(EngineError::Refused { .. } | EngineError::NotFound(_)) if meetings.suspect() => {}
+                launched => return launched,
+            }
+        }
+        self.detached(name, body(None), None).await
+    }
+
+    /// Launches to the end, whether or not the caller gives up: dropped in the middle, a request may still have
+    /// created its container.
+    async fn detached(
+        &self,
+        name: String,
+        body: ContainerCreateBody,
+        meeting: Option<Meeting>,
+    ) -> Result<Container, EngineError> {
+        let engine = self.clone();
+        let launched = tokio::spawn(async move { engine.launch(&name, body, meeting).await });
         launched
             .await
             .map_err(|error| EngineError::Refused { action: "running", text: tidy(&error.to_string()) })?
@@ -117,11 +140,16 @@ impl Engine {
         }
     }
 
-    async fn launch(&self, name: &str, body: ContainerCreateBody) -> Result<Container, EngineError> {
+    async fn launch(
+        &self,
+        name: &str,
+        body: ContainerCreateBody,
+        meeting: Option<Meeting>,
+    ) -> Result<Container, EngineError> {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         let created = self.docker().create_container(Some(options), body);
         let id = ContainerId::from(self.call("creating a container", SLOW, created).await?.id);
-        let started = self.attach_and_start(&id).await;
+        let started = self.attach_and_start(&id, meeting).await;
         if started.is_err()
             && let Err(error) = self.remove(&id).await
         {
@@ -130,14 +158,45 @@ impl Engine {
         started
     }
 
-    async fn attach_and_start(&self, id: &ContainerId) -> Result<Container, EngineError> {
+    async fn attach_and_start(
+        &self,
+        id: &ContainerId,
+        meeting: Option<Meeting>,
+    ) -> Result<Container, EngineError> {
         let handle = self.watch(id);
         let options =
             AttachContainerOptionsBuilder::new().stdin(true).stdout(true).stderr(true).stream(true).build();
         let attach = self.docker().attach_container(id.as_str(), Some(options));
-        let (pipe, diagnostics) = Pipe::new(self.call("attaching to a container", QUICK, attach).await?);
+        let (attachment, diagnostics) =
+            Attachment::new(self.call("attaching to a container", QUICK, attach).await?);
         self.call("starting a container", SLOW, self.docker().start_container(id.as_str(), None)).await?;
+        let pipe = match meeting {
+            Some(meeting) => self.meet(meeting, attachment, &handle).await,
+            None => Box::new(attachment),
+        };
         Ok(Container { pipe, diagnostics, handle })
+    }
+
+    /// The socket on which the airlock was met, or else the attachment.
+    async fn meet(
+        &self,
+        meeting: Meeting,
+        attachment: Attachment,
+        handle: &ContainerHandle,
+    ) -> Box<dyn Pipe> {
+        let met = tokio::select! {
+            met = meeting.meet() => met,
+            // Its last words come over the attachment.
+            _ended = handle.wait() => return Box::new(attachment),
+        };
+        self.0.meetings.remember(met.is_some());
+        match met {
+            Some(socket) => {
+                tokio::spawn(attachment.hold());
+                Box::new(socket)
+            }
+            None => Box::new(attachment),
+        }
     }
 
     /// Waits for a container's end from before it starts: one that ends at once, and is removed, is not missed.

@@ -1,17 +1,19 @@
 //! A plan in the words of the engines' API. Pure: nothing is in it but what the plan says.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _, path::Path};
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions, MountType,
-    MountVolumeOptions, ResourcesUlimits,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Mount, MountBindOptions,
+    MountBindOptionsPropagationEnum, MountType, MountVolumeOptions, ResourcesUlimits,
 };
 
-use super::{EngineKind, airlock::AirlockVolume};
+use super::{EngineKind, airlock::AirlockVolume, meeting::Meeting};
 use crate::sandbox::{Network, Plan, Tmpfs, UserIds, UserNamespace};
 
 /// Where every container finds the airlock.
 const AIRLOCK: &str = "/caisson";
+/// Where the folder of the airlock's socket is seen.
+const MEETING: &str = "/caisson-pipe";
 const VAR_TMP: &str = "/var/tmp";
 
 /// How the engine is told the seccomp profile: Docker takes it as it is, Podman the path of a file.
@@ -21,19 +23,23 @@ pub(super) enum Profile {
 }
 
 /// The request that creates the plan's container. `image_volumes` are folders for which the image wants a
-/// volume: unasked, the engine would give it one, writable and without a limit, so it gets a `/tmp` there.
+/// volume: unasked, the engine would give it one, writable and without a limit, so it gets a `/tmp` there. `meeting`
+/// is the folder of the socket on which the airlock is expected.
 pub(super) fn body(
     plan: &Plan,
     kind: EngineKind,
     airlock: &AirlockVolume,
     profile: &Profile,
     image_volumes: &[String],
+    meeting: Option<&Path>,
 ) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(plan.image().to_string()),
         entrypoint: Some(plan.entrypoint().to_vec()),
-        // An empty list in place of the image's own arguments.
-        cmd: Some(Vec::new()),
+        // In place of the image's own arguments.
+        cmd: Some(
+            meeting.map_or_else(Vec::new, |_| vec!["--socket".to_owned(), Meeting::socket_in(MEETING)]),
+        ),
         hostname: Some(plan.hostname().to_owned()),
         user: Some(format!("{}:{}", plan.user().uid, plan.user().gid)),
         attach_stdin: Some(true),
@@ -48,7 +54,7 @@ pub(super) fn body(
         // The image's health check would run a command of the image's outside of the airlock's watch.
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..Default::default() }),
         labels: Some(plan.labels().iter().map(|(key, value)| (key.clone(), value.clone())).collect()),
-        host_config: Some(host_config(plan, kind, airlock, profile, image_volumes)),
+        host_config: Some(host_config(plan, kind, airlock, profile, image_volumes, meeting)),
         ..Default::default()
     }
 }
@@ -59,6 +65,7 @@ fn host_config(
     airlock: &AirlockVolume,
     profile: &Profile,
     image_volumes: &[String],
+    meeting: Option<&Path>,
 ) -> HostConfig {
     let mut security = vec![match profile {
         Profile::Inline => format!("seccomp={}", plan.seccomp()),
@@ -78,7 +85,7 @@ fn host_config(
         userns_mode: userns(plan.user_namespace()).map(str::to_owned),
         ipc_mode: Some("private".to_owned()),
         tmpfs: Some(tmpfs(plan, kind, image_volumes)),
-        mounts: Some(mounts(plan, airlock)),
+        mounts: Some(mounts(plan, airlock, meeting)),
         memory: Some(signed(plan.memory())),
         memory_swap: Some(signed(plan.memory_swap())),
         nano_cpus: Some(signed(plan.nano_cpus())),
@@ -149,7 +156,7 @@ fn tmpfs_options(tmpfs: &Tmpfs, user: UserIds, kind: EngineKind) -> String {
     options
 }
 
-fn mounts(plan: &Plan, airlock: &AirlockVolume) -> Vec<Mount> {
+fn mounts(plan: &Plan, airlock: &AirlockVolume, meeting: Option<&Path>) -> Vec<Mount> {
     let volume = |name: &str, inside: &str, read_only| Mount {
         typ: Some(MountType::VOLUME),
         source: Some(name.to_owned()),
@@ -161,18 +168,23 @@ fn mounts(plan: &Plan, airlock: &AirlockVolume) -> Vec<Mount> {
     };
     let mut mounts = vec![volume(&airlock.name, AIRLOCK, true)];
     mounts.extend(plan.volumes().iter().map(|asked| volume(&asked.name, &asked.inside, asked.read_only)));
-    mounts.extend(plan.binds().iter().map(|bind| Mount {
+    mounts.extend(plan.binds().iter().map(|granted| bind(&granted.host, &granted.inside, !granted.write)));
+    mounts.extend(meeting.map(|folder| bind(folder, MEETING, true)));
+    mounts
+}
+
+fn bind(host: &Path, inside: &str, read_only: bool) -> Mount {
+    Mount {
         typ: Some(MountType::BIND),
-        source: Some(bind.host.to_string_lossy().into_owned()),
-        target: Some(bind.inside.clone()),
-        read_only: Some(!bind.write),
+        source: Some(host.to_string_lossy().into_owned()),
+        target: Some(inside.to_owned()),
+        read_only: Some(read_only),
         bind_options: Some(MountBindOptions {
-            propagation: Some(bollard::models::MountBindOptionsPropagationEnum::RPRIVATE),
+            propagation: Some(MountBindOptionsPropagationEnum::RPRIVATE),
             ..Default::default()
         }),
         ..Default::default()
-    }));
-    mounts
+    }
 }
 
 /// The API's numbers are signed; nothing in a plan comes near the limit.

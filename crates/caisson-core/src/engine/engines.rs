@@ -21,16 +21,18 @@ struct Inner {
     env: EngineEnv,
     choice: EngineChoice,
     artifacts: PathBuf,
+    sockets: Option<PathBuf>,
     machine: Machine,
     current: Mutex<Option<Engine>>,
 }
 
 impl Engines {
     /// Engines as seen from this environment. `artifacts` is the folder with Caisson's own files for inside:
-    /// `airlock-linux-amd64`, `airlock-linux-arm64`. Nothing is looked for yet.
-    pub fn new(env: EngineEnv, choice: EngineChoice, artifacts: PathBuf) -> Self {
+    /// `airlock-linux-amd64`, `airlock-linux-arm64`. `sockets` is a folder for nothing but the sockets that take the
+    /// place of attachments where they can; without it all containers are attached to. Nothing is looked for yet.
+    pub fn new(env: EngineEnv, choice: EngineChoice, artifacts: PathBuf, sockets: Option<PathBuf>) -> Self {
         let machine = Machine::this();
-        Self(Arc::new(Inner { env, choice, artifacts, machine, current: Mutex::default() }))
+        Self(Arc::new(Inner { env, choice, artifacts, sockets, machine, current: Mutex::default() }))
     }
 
     /// The engine to use. It is looked for the first time, and again after it went away.
@@ -51,7 +53,7 @@ impl Engines {
             return Err(none_usable(surveys.into_iter().map(|(_, survey)| survey)));
         };
         tracing::info!(%address, kind = %facts.kind, version = facts.version, "found an engine");
-        let engine = Engine::connect(address, facts, self.0.artifacts.clone())?;
+        let engine = Engine::connect(address, facts, self.0.artifacts.clone(), self.0.sockets.clone())?;
         engine.sweep_helpers().await;
         *current = Some(engine.clone());
         Ok(engine)

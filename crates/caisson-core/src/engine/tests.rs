@@ -2,12 +2,17 @@
 //! script here that runs the first line it reads.
 
 mod images;
+mod meets;
 mod pulls;
 mod runs;
 mod vanish;
 mod volumes;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -83,7 +88,7 @@ impl Real {
         for arch in ["amd64", "arm64"] {
             tokio::fs::write(folder.path().join(format!("airlock-linux-{arch}")), &script).await.unwrap();
         }
-        let engines = engines(&socket, &folder);
+        let engines = engines(&socket, folder.path(), None);
         let engine = engines.get().await.unwrap();
         let owner = tokio::fs::metadata(&socket).await.unwrap();
         let user = {
@@ -180,14 +185,14 @@ impl Real {
 }
 
 /// Reads the line `up`.
-async fn up(pipe: &mut super::Pipe) {
+async fn up(pipe: &mut dyn super::Pipe) {
     let mut line = [0; 3];
     timeout(PATIENCE, pipe.read_exact(&mut line)).await.expect("the shell says it is up").unwrap();
     assert_eq!(&line, b"up\n");
 }
 
-fn engines(socket: &std::path::Path, folder: &tempfile::TempDir) -> Engines {
-    let env = EngineEnv { home: folder.path().into(), ..EngineEnv::default() };
+fn engines(socket: &Path, artifacts: &Path, sockets: Option<PathBuf>) -> Engines {
+    let env = EngineEnv { home: artifacts.into(), ..EngineEnv::default() };
     let choice = EngineChoice::Address(format!("unix://{}", socket.display()));
-    Engines::new(env, choice, folder.path().into())
+    Engines::new(env, choice, artifacts.into(), sockets)
 }

@@ -98,6 +98,11 @@ impl Paths {
         self.data.join("daemon.lock")
     }
 
+    /// The folder of the sockets on which containers' pipes are opened.
+    pub fn pipes(&self) -> PathBuf {
+        self.socket.with_file_name("pipes")
+    }
+
     /// The log of a daemon that was started in the background.
     pub fn daemon_log(&self) -> PathBuf {
         self.data.join("daemon.log")

@@ -35,11 +35,7 @@ impl Dock for EngineDock {
         Box::pin(async move {
             let container = self.engines.get().await?.run(plan).await?;
             let hull = EngineHull { handle: container.handle, memory: plan.memory() };
-            Ok(Vessel {
-                pipe: Box::new(container.pipe),
-                diagnostics: container.diagnostics,
-                hull: Box::new(hull),
-            })
+            Ok(Vessel { pipe: container.pipe, diagnostics: container.diagnostics, hull: Box::new(hull) })
         })
     }
 

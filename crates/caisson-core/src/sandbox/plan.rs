@@ -66,7 +66,8 @@ pub enum UserNamespace {
 /// Always true, and so without a field: all capabilities are dropped and none added; `no-new-privileges`; not
 /// privileged; no devices; no published ports; the engine's masked and read-only paths of `/proc` and `/sys`;
 /// its SELinux or AppArmor label; private IPC, PID and UTS namespaces; log driver `none`; no environment (it
-/// travels over the pipe); standard input open, no terminal; the airlock's volume read-only at `/caisson`.
+/// travels over the pipe); standard input open, no terminal; the airlock's volume read-only at `/caisson`; and where
+/// the pipe is a socket, the folder it was in, read-only and by then empty, at `/caisson-pipe`.
 #[derive(Clone, Debug, PartialEq, Serialize, TS)]
 pub struct Plan {
     kind: PlanKind,

@@ -4,22 +4,17 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::{Plan, StartError};
-use crate::{engine::EngineFacts, model::Digest};
-
-/// A byte stream each way.
-pub(super) trait Pipe: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Pipe for T {}
+use crate::{
+    engine::{EngineFacts, Pipe},
+    model::Digest,
+};
 
 /// A container that was just started.
 pub(super) struct Vessel {
-    /// The airlock's standard input and output.
+    /// What it and the airlock say to each other.
     pub(super) pipe: Box<dyn Pipe>,
     /// The airlock's standard error.
     pub(super) diagnostics: mpsc::Receiver<Bytes>,

@@ -32,7 +32,7 @@ fn relay(from: &Path, to: &Path) -> tokio::task::JoinHandle<()> {
 async fn goes_and_comes_back(real: Real) {
     let socket = real.folder.path().join("relay.sock");
     let running = relay(&socket, &real.socket);
-    let engines = engines(&socket, &real.folder);
+    let engines = engines(&socket, real.folder.path(), None);
     let engine = engines.get().await.unwrap();
     let Container { mut pipe, handle, .. } = engine.run(&real.plan().await).await.unwrap();
     pipe.write_all(b"echo up; exec cat\n").await.unwrap();
@@ -60,6 +60,6 @@ async fn an_engine_that_says_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("silent.sock");
     let _listener = UnixListener::bind(&socket).unwrap();
-    let error = engines(&socket, &folder).get().await.unwrap_err().to_string();
+    let error = engines(&socket, folder.path(), None).get().await.unwrap_err().to_string();
     assert!(error.contains("did not answer within 30 s"), "{error}");
 }

@@ -49,7 +49,7 @@ async fn folders_are_the_users(real: Real) {
 async fn filled_once(real: Real) {
     let plan = real.plan().await;
     let runs = (0..4).map(|at| {
-        let engines = engines(&real.socket, &real.folder);
+        let engines = engines(&real.socket, real.folder.path(), None);
         let plan = plan.clone().with_nonce(at.to_string());
         async move {
             let engine = engines.get().await.unwrap();
@@ -70,7 +70,7 @@ async fn cut_short(real: Real) {
     for bytes in [&SCRIPT[..5], &[b'x'; 500_000]] {
         let entry = Entry { path: "airlock", mode: 0o755, uid: 0, gid: 0, bytes };
         real.engine.put_archive(helper.id(), INSIDE, Tar::bytes(pack(&[entry]).unwrap())).await.unwrap();
-        let engine = engines(&real.socket, &real.folder).get().await.unwrap();
+        let engine = engines(&real.socket, real.folder.path(), None).get().await.unwrap();
         assert_eq!(engine.ensure_airlock().await.unwrap(), name);
     }
     helper.remove().await.unwrap();

@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 /// Nothing may be mounted here or beneath: the kernel's, the engine's and the airlock's own folders.
-const CLOSED: [&str; 6] = ["/caisson", "/dev", "/etc", "/proc", "/run", "/sys"];
+const CLOSED: [&str; 7] = ["/caisson", "/caisson-pipe", "/dev", "/etc", "/proc", "/run", "/sys"];
 /// Nothing may be mounted over these as a whole: the server would lose its own programs.
 const WHOLE: [&str; 12] = [
     "/bin",
@@ -88,6 +88,7 @@ mod tests {
             "/run/secrets",
             "/caisson",
             "/caisson/airlock",
+            "/caisson-pipe",
             "/usr",
             "/tmp",
             "/home/server",

@@ -103,7 +103,8 @@ impl Real {
             gid: user.gid,
         };
         let artifacts = airlock.parent().unwrap().to_owned();
-        let engines = Engines::new(env, EngineChoice::Address(socket), artifacts);
+        let engines =
+            Engines::new(env, EngineChoice::Address(socket), artifacts, Some(disk.path().join("pipes")));
         let engine = engines.get().await.unwrap();
         let tag = "localhost/caisson-test/sandbox:latest";
         let image = engine.import(Tar::bytes(rootfs()), tag, &BTreeMap::new()).await.unwrap().id;
