@@ -11,6 +11,7 @@ mod http;
 mod look;
 mod notes;
 mod server;
+mod standard;
 mod tools;
 
 use std::{error::Error, path::PathBuf};
@@ -42,7 +43,13 @@ async fn serve(Options { http, state }: Options) -> Result<(), Box<dyn Error>> {
     let example = Example::new(Notes::new(state));
     match http {
         Some(port) => http::serve(example, port).await?,
-        None => drop(example.serve(stdio()).await?.waiting().await?),
+        None => {
+            let serving = match standard::pipes() {
+                Ok(pipes) => example.serve(pipes).await?,
+                Err(_) => example.serve(stdio()).await?,
+            };
+            serving.waiting().await?;
+        }
     }
     Ok(())
 }
