@@ -28,6 +28,7 @@ mod desktop;
 mod eras;
 mod groups;
 mod hostile;
+mod inside;
 mod install;
 mod isolation;
 mod registry;

@@ -26,16 +26,29 @@ pub fn desktop() -> PathBuf {
     beside_the_tests("CAISSON_TEST_DESKTOP", "caisson-desktop")
 }
 
-/// The fixture server, static so that it runs in an empty image: `CAISSON_TEST_FIXTURE` or the one that `scripts/test`
-/// lays beside `caisson`.
+/// The fixture server.
 ///
 /// # Panics
 /// When it was not built.
 pub fn fixture() -> PathBuf {
+    inside("CAISSON_TEST_FIXTURE", "fixture")
+}
+
+/// The example server.
+///
+/// # Panics
+/// When it was not built.
+pub fn example() -> PathBuf {
+    inside("CAISSON_TEST_EXAMPLE", "example")
+}
+
+/// A program that is static, so that it runs in an empty image: the one `variable` names, or the one that
+/// `scripts/test` lays beside `caisson`.
+fn inside(variable: &str, name: &str) -> PathBuf {
     let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
-    let path = std::env::var_os("CAISSON_TEST_FIXTURE")
+    let path = std::env::var_os(variable)
         .map(PathBuf::from)
-        .unwrap_or_else(|| caisson().with_file_name(format!("fixture-linux-{arch}")));
+        .unwrap_or_else(|| caisson().with_file_name(format!("{name}-linux-{arch}")));
     assert!(path.exists(), "{} is not there: use `make test`", path.display());
     path
 }

@@ -1,17 +1,32 @@
-//! Takes secrets out of lines. A secret of several lines is known by each of them.
+//! Takes secrets out of lines, however they are spelled there. A secret of several lines is known by each of them.
 
-use std::borrow::Cow;
+mod forms;
+mod text;
 
+use std::{borrow::Cow, cmp::Reverse, fmt, ops::Range};
+
+use aho_corasick::{AhoCorasick, BuildError};
 use caisson_wire::SecretBytes;
 
+use self::{
+    forms::{Form, forms},
+    text::Text,
+};
 use crate::model::SecretName;
 
-/// What is shorter is no secret, and stands in too many lines.
+/// What is shorter is no secret, and stands in too many lines. Every form of a longer one has as many characters or
+/// more, so none is met by chance more often than the secret itself.
 const SHORTEST: usize = 6;
 
-/// The values that are not to be seen, the longest first, each with what is shown instead.
-#[derive(Debug, Default)]
-pub(super) struct Hidden(Vec<(SecretBytes, String)>);
+/// The values that are not to be seen, each with what is shown instead.
+#[derive(Default)]
+pub(super) struct Hidden(Option<Known>);
+
+struct Known {
+    /// Finds forms, by their number. It holds them for as long as they are hidden, as the server's own memory does.
+    finder: Result<AhoCorasick, BuildError>,
+    forms: Vec<(Form, String)>,
+}
 
 impl Hidden {
     pub(super) fn new<'a>(secrets: impl IntoIterator<Item = (&'a SecretName, &'a SecretBytes)>) -> Self {
@@ -19,65 +34,64 @@ impl Hidden {
         for (name, value) in secrets {
             let lines = value.expose().split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
             let lines = lines.filter(|line| line.len() >= SHORTEST);
-            all.extend(lines.map(|line| (SecretBytes::from(line), format!("[secret {name}]"))));
+            all.extend(lines.flat_map(forms).map(|form| (form, format!("[secret {name}]"))));
         }
-        all.sort_by_key(|(value, _)| std::cmp::Reverse(value.expose().len()));
-        Self(all)
+        // Where two fit, the longer is named.
+        all.sort_by_key(|(form, _)| Reverse(form.text.expose().len()));
+        if all.is_empty() {
+            return Self(None);
+        }
+        // Hexadecimal digits are written in both cases, and a header may be shown in another.
+        let finder = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .build(all.iter().map(|(form, _)| form.text.expose()));
+        Self(Some(Known { finder, forms: all }))
     }
 
     /// The line without them. Where it was cut, it may end in the middle of one: that part goes as well.
     pub(super) fn without<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
-        let mut line = Cow::Borrowed(line);
-        for (value, shown) in &self.0 {
-            let (value, mut from) = (value.expose(), 0);
-            let next =
-                |line: &[u8], from: usize| line[from..].windows(value.len()).position(|part| part == value);
-            while let Some(at) = next(&line, from).map(|at| at + from) {
-                line.to_mut().splice(at..at + value.len(), shown.bytes());
-                // What is shown may hold the value itself.
-                from = at + shown.len();
-            }
+        let Some(known) = &self.0 else { return Cow::Borrowed(line) };
+        let Ok(finder) = &known.finder else {
+            return Cow::Borrowed(b"[not shown: its secrets are too long to find]");
+        };
+        let mut found = Vec::new();
+        for text in Text::readings(line) {
+            let hits = finder.find_overlapping_iter(&text.bytes);
+            found.extend(hits.map(|hit| (text.within(hit.range()), hit.pattern().as_usize())));
+            let begun = known.forms.iter().enumerate().filter_map(|(number, (form, _))| {
+                Some((text.within(form.begun_at_end(&text.bytes)?), number))
+            });
+            found.extend(begun);
         }
-        for (value, shown) in &self.0 {
-            let begun =
-                (SHORTEST..value.expose().len()).rev().find(|n| line.ends_with(&value.expose()[..*n]));
-            if let Some(begun) = begun {
-                let at = line.len() - begun;
-                line.to_mut().splice(at.., shown.bytes());
-            }
+        if found.is_empty() {
+            return Cow::Borrowed(line);
         }
-        line
+        Cow::Owned(known.replace(line, found))
+    }
+}
+
+impl Known {
+    /// The line with each stretch of what was `found` replaced by the name of the longest that begins it.
+    fn replace(&self, line: &[u8], mut found: Vec<(Range<usize>, usize)>) -> Vec<u8> {
+        found.sort_by_key(|(at, number)| (at.start, Reverse(at.end), *number));
+        let (mut shown, mut done) = (Vec::with_capacity(line.len()), 0);
+        for (at, number) in found {
+            if at.start >= done {
+                shown.extend_from_slice(&line[done..at.start]);
+                shown.extend_from_slice(self.forms[number].1.as_bytes());
+            }
+            done = done.max(at.end);
+        }
+        shown.extend_from_slice(&line[done..]);
+        shown
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hidden").finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_is_named_in_its_place() {
-        let secrets = [
-            ("TOKEN", "s3cr3t-t0ken"),
-            ("LONGER", "s3cr3t-t0ken-and-more"),
-            ("KEY", "-----BEGIN KEY-----\r\nMIIabcdef\n-----END KEY-----\n"),
-            ("SHORT", "yes"),
-            ("EMPTY", ""),
-        ];
-        let secrets: Vec<(SecretName, SecretBytes)> =
-            secrets.map(|(name, value)| (name.parse().unwrap(), SecretBytes::from(value))).into();
-        let hidden = Hidden::new(secrets.iter().map(|(name, value)| (name, value)));
-        for (line, meant) in [
-            ("nothing of it, yes", "nothing of it, yes"),
-            ("a s3cr3t-t0ken, s3cr3t-t0ken!", "a [secret TOKEN], [secret TOKEN]!"),
-            ("s3cr3t-t0ken-and-more", "[secret LONGER]"),
-            ("key: MIIabcdef", "key: [secret KEY]"),
-            ("cut off: s3cr3t-t0", "cut off: [secret LONGER]"),
-            ("s3cr3 is no part of it", "s3cr3 is no part of it"),
-        ] {
-            assert_eq!(String::from_utf8_lossy(&hidden.without(line.as_bytes())), meant);
-        }
-        assert!(!format!("{hidden:?}").contains("s3cr3t"));
-        let (name, value) = ("WORD".parse().unwrap(), SecretBytes::from("secret"));
-        assert_eq!(&*Hidden::new([(&name, &value)]).without(b"a secret"), b"a [secret WORD]");
-    }
-}
+mod tests;
