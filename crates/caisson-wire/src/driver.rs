@@ -6,14 +6,22 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{mpsc, oneshot},
+};
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use crate::{mux::MuxError, stream::Stream};
+use crate::{
+    gather::{Flush, Gather},
+    mux::MuxError,
+    stream::Stream,
+};
 
 /// Moves the connection: yamux reads and writes only while it is polled.
 pub(crate) struct Driver<T> {
-    connection: yamux::Connection<T>,
+    connection: yamux::Connection<Compat<Gather<T>>>,
+    flush: Flush<T>,
     requests: mpsc::Receiver<oneshot::Sender<Stream>>,
     opening: Option<oneshot::Sender<Stream>>,
     accepted: mpsc::UnboundedSender<Stream>,
@@ -23,16 +31,30 @@ pub(crate) struct Driver<T> {
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
     pub(crate) fn new(
-        connection: yamux::Connection<T>,
+        pipe: T,
+        config: yamux::Config,
+        mode: yamux::Mode,
         requests: mpsc::Receiver<oneshot::Sender<Stream>>,
         accepted: mpsc::UnboundedSender<Stream>,
         jammed: Arc<AtomicBool>,
     ) -> Self {
-        Self { connection, requests, opening: None, accepted, jammed }
+        let (pipe, flush) = Gather::new(pipe);
+        let connection = yamux::Connection::new(pipe.compat(), config, mode);
+        Self { connection, flush, requests, opening: None, accepted, jammed }
     }
 
     /// Ready when the pipe has ended, or nobody can open streams or take them any more.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MuxError>> {
+        if let Poll::Ready(ended) = self.poll_streams(cx) {
+            return Poll::Ready(ended);
+        }
+        match self.flush.poll(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(yamux::ConnectionError::Io(error).into())),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MuxError>> {
         loop {
             // First, so that streams let go of are forgotten before others are opened: yamux ends the whole
             // connection when it is asked for one stream too many.

@@ -6,7 +6,6 @@ use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::JoinHandle,
 };
-use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use crate::{driver::Driver, pressure::Pressure, stream::Stream};
 
@@ -85,8 +84,7 @@ impl Mux {
         // yamux writes and reads the head and the body of a frame apart. Each piece would wake every process
         // that the pipe leads through.
         let pipe = BufStream::with_capacity(FRAME, FRAME, pipe);
-        let connection = yamux::Connection::new(pipe.compat(), config, mode);
-        let mut driver = Driver::new(connection, asked, accepted, jammed);
+        let mut driver = Driver::new(pipe, config, mode, asked, accepted, jammed);
         let driver = tokio::spawn(async move {
             let ended = poll_fn(|cx| driver.poll(cx)).await;
             // What was written before the end is sent, if the pipe takes it in time.
