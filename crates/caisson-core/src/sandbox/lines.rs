@@ -1,7 +1,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Room made for each read.
-const CHUNK: usize = 16 << 10;
+/// Room made for a read: enough for most messages, since all of it is cleared first; and for a long one as much as
+/// there is of it, up to the most that comes at once.
+const ROOM: std::ops::RangeInclusive<usize> = 2 << 10..=16 << 10;
 
 /// Bytes that become lines. Holds what was read and not yet taken, so a read may be cancelled at any time.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(super) struct LineBuffer {
 impl LineBuffer {
     /// Where the next read puts its bytes.
     pub(super) fn room(&mut self) -> &mut BytesMut {
-        self.bytes.reserve(CHUNK);
+        self.bytes.reserve(self.bytes.len().clamp(*ROOM.start(), *ROOM.end()));
         &mut self.bytes
     }
 
