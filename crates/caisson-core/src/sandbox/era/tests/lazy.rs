@@ -11,6 +11,7 @@ use super::{
     script::{Process, Script},
 };
 use crate::{
+    gate::CallerId,
     model::Server,
     pins::{Pin, Pins, Profile},
     registry::State,
@@ -50,7 +51,8 @@ fn setup_with(hello: &str, pinned: &[(&str, Value)], prewarm: bool, shares: bool
     pin.set_uniform(hello == ABLE);
     let (opener, profile) = (script as Arc<dyn Opens>, Profile::of(hello.as_bytes()).unwrap());
     let patience = Duration::from_secs(5);
-    let lazy = Lazy { opener, pin: pin.clone(), profile, shares, prewarm, patience };
+    let caller = CallerId::for_test("client");
+    let lazy = Lazy { opener, caller, pin: pin.clone(), profile, shares, prewarm, patience };
     let (sender, receiver) = lazy.session().split();
     Setup { sender, receiver, processes, pin }
 }
