@@ -94,6 +94,10 @@ impl Lazy {
                     let relay = Relay::new(self.pin, self.profile, told);
                     return relay.run(opened, waiting, outgoing, incoming).await;
                 }
+                // What has not begun ends with that: whoever waits for the answer learns by the end why there is none.
+                Err(error) if told.result.is_none() => {
+                    return drop(incoming.send(Err(SessionError::NotStarted(error.to_string()))).await);
+                }
                 Err(error) => {
                     let Some(id) = waiting.pop_front().as_ref().and_then(request_id) else { continue };
                     let refusal = error_response(Some(&id), CLOSED, &error.to_string());

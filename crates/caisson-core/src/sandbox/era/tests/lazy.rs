@@ -5,7 +5,7 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     super::{
-        super::{SessionReceiver, SessionSender, exchange::Opens},
+        super::{SessionError, SessionReceiver, SessionSender, exchange::Opens},
         lazy::Lazy,
     },
     script::{Process, Script},
@@ -249,6 +249,17 @@ async fn a_server_that_has_changed_its_version_ends_the_session_with_the_reason(
     let refusal = setup.hears().await;
     assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!(1), &json!(-32000)));
     assert!(refusal["error"]["message"].as_str().unwrap().contains("connect again"), "{refusal}");
+}
+
+#[tokio::test]
+async fn without_a_process_that_initialize_needs_nothing_begins() {
+    let mut setup = setup(&[], false);
+    drop(setup.processes);
+    setup.sender.pass(HELLO.as_bytes()).await.unwrap();
+    let heard = timeout(Duration::from_secs(5), setup.receiver.next()).await.expect("something comes");
+    let error = heard.expect("a reason").expect_err("the end");
+    assert!(matches!(&error, SessionError::NotStarted(why) if why.contains("fake was stopped")), "{error}");
+    assert!(setup.receiver.next().await.is_none());
 }
 
 #[tokio::test]
