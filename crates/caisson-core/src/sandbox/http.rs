@@ -20,7 +20,7 @@ use tokio::{
 };
 
 pub(super) use self::room::{Guest, Room};
-use self::{carrier::Carrier, endpoint::Endpoint, room::Place};
+use self::{carrier::Carrier, endpoint::Endpoint, room::Share};
 use super::{SandboxError, Session, SessionError, lease::Lease, link::Link};
 use crate::model::ServerName;
 
@@ -78,9 +78,9 @@ trait Dial: Send + Sync + 'static {
 
 impl Dial for Connector {
     type Connection = Stream;
-    type Place = Place;
+    type Place = Share;
 
-    async fn dial(&self) -> Result<(Stream, Place), SessionError> {
+    async fn dial(&self) -> Result<(Stream, Share), SessionError> {
         let place = self.guest.take_place()?;
         Ok((self.connect().await?, place))
     }

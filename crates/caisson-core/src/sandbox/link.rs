@@ -60,7 +60,7 @@ pub(super) struct Link {
     ended: watch::Receiver<Option<Ended>>,
     hull: Arc<dyn Hull>,
     stop: CancellationToken,
-    room: Arc<Room>,
+    room: Room,
     _gone: DropGuard,
 }
 
@@ -138,7 +138,7 @@ impl Link {
             ended,
             hull,
             stop,
-            room: Arc::default(),
+            room: Room::default(),
             _gone: guard,
         });
         match ready.await {
@@ -181,7 +181,7 @@ impl Link {
     }
 
     /// The room for sessions over connections.
-    pub(super) fn room(&self) -> &Arc<Room> {
+    pub(super) fn room(&self) -> &Room {
         &self.room
     }
 

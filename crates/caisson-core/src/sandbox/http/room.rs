@@ -1,5 +1,5 @@
-//! How much of one container's pipe its HTTP server may take, and each caller of it. Every connection takes one of
-//! the pipe's places for streams, and all callers share those.
+//! How much one caller may take of what all callers of an HTTP server share: its sessions, and the places for streams
+//! that its container's pipe has, of which each connection takes one.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,6 @@ use std::{
 };
 
 use caisson_wire::MOST_OPENED;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::{SessionError, link::MOST_SESSIONS};
 use crate::gate::CallerId;
@@ -15,37 +14,76 @@ use crate::gate::CallerId;
 /// The room before one server.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Room {
-    sessions: Arc<Semaphore>,
-    taken: Mutex<HashMap<Option<CallerId>, usize>>,
+    sessions: Arc<Shares>,
+    places: Arc<Shares>,
 }
 
 /// A session's right to be there, until it is dropped.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Guest {
-    room: Arc<Room>,
-    caller: Option<CallerId>,
-    _session: OwnedSemaphorePermit,
+    session: Share,
+    places: Arc<Shares>,
 }
 
-/// A connection's place, until it is dropped.
+/// So many of one thing, and how many each caller has.
 #[derive(Debug)]
-pub(super) struct Place {
-    room: Arc<Room>,
+struct Shares {
+    most: usize,
+    taken: Mutex<HashMap<Option<CallerId>, usize>>,
+}
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    shares: Arc<Shares>,
     caller: Option<CallerId>,
 }
 
 impl Room {
-    /// Lets a session in, of `caller` or of all of them.
+    /// Lets a session in, of `caller` or of whoever comes.
     ///
     /// # Errors
     /// When there are as many as there may be.
-    pub(in crate::sandbox) fn enter(
-        self: &Arc<Self>,
-        caller: Option<CallerId>,
-    ) -> Result<Guest, SessionError> {
-        let session = Arc::clone(&self.sessions).try_acquire_owned();
-        let session = session.map_err(|_| SessionError::Full(MOST_SESSIONS))?;
-        Ok(Guest { room: Arc::clone(self), caller, _session: session })
+    pub(in crate::sandbox) fn enter(&self, caller: Option<CallerId>) -> Result<Guest, SessionError> {
+        let session = self.sessions.take(caller).map_err(SessionError::Full)?;
+        Ok(Guest { session, places: Arc::clone(&self.places) })
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { sessions: Shares::new(MOST_SESSIONS), places: Shares::new(MOST_OPENED) }
+    }
+}
+
+impl Guest {
+    /// Takes a place for a connection.
+    ///
+    /// # Errors
+    /// When there is none for this caller.
+    pub(super) fn take_place(&self) -> Result<Share, SessionError> {
+        self.places.take(self.session.caller.clone()).map_err(|_| SessionError::Crowded)
+    }
+}
+
+impl Shares {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, taken: Mutex::default() })
+    }
+
+    /// Takes one. A caller has no more than it leaves free, so that there are always some for one who comes later;
+    /// what is for all callers is shared out elsewhere. Otherwise, says how many are taken.
+    fn take(self: &Arc<Self>, caller: Option<CallerId>) -> Result<Share, usize> {
+        let mut shares = self.taken();
+        let taken = shares.values().sum();
+        let free = self.most.saturating_sub(taken);
+        let mine = shares.get(&caller).copied().unwrap_or_default();
+        let may = if caller.is_some() { mine < free } else { free > 0 };
+        if !may {
+            return Err(taken);
+        }
+        shares.insert(caller.clone(), mine + 1);
+        Ok(Share { shares: Arc::clone(self), caller })
     }
 
     // No panic happens while the lock is held.
@@ -54,33 +92,9 @@ impl Room {
     }
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        Self { sessions: Arc::new(Semaphore::new(MOST_SESSIONS)), taken: Mutex::default() }
-    }
-}
-
-impl Guest {
-    /// Takes a place. A caller has no more of them than it leaves free for others, so that there are always some
-    /// for one who comes later. What all callers share is limited where it is shared.
-    ///
-    /// # Errors
-    /// When the caller has its share.
-    pub(super) fn take_place(&self) -> Result<Place, SessionError> {
-        let mut taken = self.room.taken();
-        let free = MOST_OPENED.saturating_sub(taken.values().sum());
-        let mine = taken.get(&self.caller).copied().unwrap_or_default();
-        if self.caller.is_some() && mine >= free {
-            return Err(SessionError::Crowded);
-        }
-        taken.insert(self.caller.clone(), mine + 1);
-        Ok(Place { room: Arc::clone(&self.room), caller: self.caller.clone() })
-    }
-}
-
-impl Drop for Place {
+impl Drop for Share {
     fn drop(&mut self) {
-        let mut taken = self.room.taken();
+        let mut taken = self.shares.taken();
         if let Some(mine) = taken.get_mut(&self.caller) {
             *mine = mine.saturating_sub(1);
             if *mine == 0 {
@@ -94,44 +108,44 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn places(guest: &Guest) -> Vec<Place> {
-        std::iter::from_fn(|| guest.take_place().ok()).collect()
+    fn all(shares: &Arc<Shares>, caller: Option<&str>) -> Vec<Share> {
+        std::iter::from_fn(|| shares.take(caller.map(CallerId::for_test)).ok()).collect()
     }
 
     #[test]
     fn a_caller_leaves_as_much_as_it_takes() {
-        let room = Arc::new(Room::default());
-        let of = |name: &str| room.enter(Some(CallerId::for_test(name))).unwrap();
-        let (greedy, again) = (of("greedy"), of("greedy"));
-        let mut first = places(&greedy);
-        assert_eq!(first.len(), MOST_OPENED / 2);
-        assert!(again.take_place().is_err(), "another session of its own has the same share");
-        let second = places(&of("second"));
-        assert_eq!(second.len(), MOST_OPENED / 4);
-        assert!(!places(&of("third")).is_empty());
+        let shares = Shares::new(100);
+        let mut first = all(&shares, Some("first"));
+        let second = all(&shares, Some("second"));
+        let third = all(&shares, Some("third"));
+        assert_eq!([first.len(), second.len(), third.len()], [50, 25, 13]);
         // What is given back is there for others.
         first.clear();
-        assert!(places(&of("fourth")).len() > MOST_OPENED / 4);
-        drop(second);
-        assert!(room.taken().is_empty());
+        assert_eq!(all(&shares, Some("fourth")).len(), 31);
+        drop((second, third));
+        assert!(shares.taken().is_empty());
     }
 
     #[test]
-    fn a_session_that_all_share_is_held_back_by_the_pipe_alone() {
-        let room = Arc::new(Room::default());
-        let shared = room.enter(None).unwrap();
-        let places: Vec<_> = (0..=MOST_OPENED).map(|_| shared.take_place().unwrap()).collect();
-        assert!(room.enter(Some(CallerId::for_test("late"))).unwrap().take_place().is_err());
-        drop(places);
-        assert!(room.taken().is_empty());
+    fn what_is_for_all_may_be_all_there_is() {
+        let shares = Shares::new(100);
+        let shared = all(&shares, None);
+        assert_eq!(shared.len(), 100);
+        assert_eq!(shares.take(Some(CallerId::for_test("late"))).err(), Some(100));
     }
 
     #[test]
-    fn a_server_has_so_many_sessions_and_no_more() {
-        let room = Arc::new(Room::default());
-        let mut guests: Vec<_> = (0..MOST_SESSIONS).map(|_| room.enter(None).unwrap()).collect();
-        assert!(matches!(room.enter(None), Err(SessionError::Full(MOST_SESSIONS))));
-        guests.pop();
-        room.enter(None).unwrap();
+    fn the_sessions_of_one_caller_share_its_places() {
+        let room = Room::default();
+        let of = |name: &str| room.enter(Some(CallerId::for_test(name)));
+        let (one, another) = (of("greedy").unwrap(), of("greedy").unwrap());
+        let places: Vec<_> = std::iter::from_fn(|| one.take_place().ok()).collect();
+        assert_eq!(places.len(), MOST_OPENED / 2);
+        assert!(matches!(another.take_place(), Err(SessionError::Crowded)));
+        of("modest").unwrap().take_place().unwrap();
+        let more: Vec<_> = std::iter::from_fn(|| of("greedy").ok()).collect();
+        assert_eq!(more.len() + 2, MOST_SESSIONS / 2);
+        assert!(matches!(of("greedy"), Err(SessionError::Full(50))));
+        of("modest").unwrap();
     }
 }
