@@ -34,3 +34,4 @@ mod registry;
 mod sandbox;
 mod secrets;
 mod servers;
+mod tasks;
