@@ -30,6 +30,7 @@ mod groups;
 mod hostile;
 mod install;
 mod isolation;
+mod pins;
 mod registry;
 mod sandbox;
 mod secrets;
