@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
-use caisson_tests::{Home, clients::Access};
+use caisson_tests::{
+    Home,
+    clients::Access,
+    fixture::{self, Era, Over},
+    home::eventually,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
 
 on_engines!([podman] turns_away, fifty_megabytes, more_sessions_than_fit, tokens_are_scoped_and_revoked);
+on_engines!([podman docker] one_client_takes_all_the_room_it_can, what_cannot_start);
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
 
@@ -141,6 +147,63 @@ fn more_sessions_than_fit(home: &Home) {
     assert!(refused > 150, "{refused} were refused");
     call(302);
     assert_eq!(home.containers(), std::slice::from_ref(container), "it was started again");
+}
+
+/// A client that opens sessions without end with a server that speaks HTTP is refused at some point, and leaves room
+/// for another.
+fn one_client_takes_all_the_room_it_can(home: &Home) {
+    fixture::install(home, "fixture", Over::Http, Era::Legacy);
+    home.caisson(&["start", "fixture"]).ok();
+    let initialize = |door: &Door| {
+        let bearer = format!("Bearer {}", door.token);
+        door.knock(&door.authority, &[("Authorization", &bearer)], INITIALIZE)
+    };
+    let (greedy, modest) = (Door::of(&Access::to(home, "fixture")), Door::of(&Access::to(home, "fixture")));
+    let refused = (0..250).find_map(|_| {
+        let (status, answer) = initialize(&greedy);
+        assert!(matches!(status, 200 | 429 | 503), "{answer}");
+        (status != 200).then_some(answer)
+    });
+    assert!(refused.as_ref().is_some_and(|answer| answer.contains("50 sessions open")), "{refused:?}");
+    let (status, answer) = initialize(&modest);
+    assert_eq!(status, 200, "there is no room for another client: {answer}");
+}
+
+/// A server that says something else to each kind of client.
+const PARTICULAR: &str = r#"
+while read -r line; do
+    id=$(echo "$line" | sed -n 's/.*"id": *\([0-9]*\).*/\1/p')
+    case $line in *'"sampling"'*) name=able ;; *) name=plain ;; esac
+    case $line in
+    *'"initialize"'*) echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},\"instructions\":\"$name\",\"serverInfo\":{\"name\":\"$name\",\"version\":\"1\"}}}" ;;
+    *'"tools/list"'*) echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"result\":{\"tools\":[]}}" ;;
+    *'"id"'*) echo "{\"jsonrpc\":\"2.0\",\"id\":$id,\"error\":{\"code\":-32601,\"message\":\"no\"}}" ;;
+    esac
+done
+"#;
+
+/// Where a server has to be started to answer `initialize`, and cannot be, the client is told so by the status, too.
+fn what_cannot_start(home: &Home) {
+    let (source, granted) = (home.path().join("particular"), home.path().join("granted"));
+    super::hostile::write_server(&source, PARTICULAR);
+    std::fs::create_dir(&granted).unwrap();
+    let folder = format!("{}:/workspace/granted", granted.display());
+    home.caisson(&["install", &source.to_string_lossy(), "--folder", &folder, "--yes"]).ok();
+    home.caisson(&["stop", "particular"]).ok();
+    std::fs::remove_dir(&granted).unwrap();
+    eventually(Duration::from_secs(10), "it has stopped", || home.containers().is_empty());
+
+    let door = Door::of(&Access::to(home, "particular"));
+    let bearer = format!("Bearer {}", door.token);
+    let auth = ("Authorization", bearer.as_str());
+    let (status, answer) = door.knock(&door.authority, &[auth], INITIALIZE);
+    assert!(status == 200 && answer.contains("plain"), "what is known is said: {answer}");
+    let able = INITIALIZE.replace(r#""capabilities":{}"#, r#""capabilities":{"sampling":{}}"#);
+    let (status, answer) = door.knock(&door.authority, &[auth], &able);
+    assert_eq!(status, 503, "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after: "), "{answer}");
+    assert!(answer.contains("could not be started") && answer.contains("granted"), "{answer}");
+    assert!(answer.contains(r#""id":1"#) && answer.contains("-32000"), "{answer}");
 }
 
 fn tokens_are_scoped_and_revoked(home: &Home) {

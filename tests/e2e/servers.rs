@@ -8,7 +8,7 @@ use caisson_tests::{
 };
 use serde_json::json;
 
-on_engines!([podman docker] everything, filesystem, memory, time_and_git, http_server);
+on_engines!([podman docker] everything, filesystem, memory, time_and_git, http_server, http_sse_server);
 on_engines!([rootless] filesystem_as_user);
 
 #[track_caller]
@@ -213,4 +213,32 @@ fn http_server(home: &Home) {
     assert_eq!(shim["echo"], seen["echo"], "{shim}");
     let outside = std::net::TcpStream::connect(("127.0.0.1", 3001));
     assert!(outside.is_err(), "the server's port is published");
+}
+
+/// A server that speaks HTTP+SSE alone, which clients of each era reach in their own way.
+fn http_sse_server(home: &Home) {
+    install(
+        home,
+        &[
+            "npm:@modelcontextprotocol/server-everything",
+            "--name",
+            "sse",
+            "--arg",
+            "sse",
+            "--http",
+            "3001/sse",
+        ],
+    );
+    let access = Access::to(home, "sse");
+    for (seen, version) in [
+        (clients::python_sdk(&access, "legacy"), "2025-11-25"),
+        (clients::python_sdk(&access, "auto"), "2026-07-28"),
+        (clients::python_sdk_by_sse(&access), "2025-11-25"),
+    ] {
+        assert_eq!(seen["version"], version, "{seen}");
+        assert_eq!(seen["echo"], "Echo: hello, ünïcode \u{2028} \u{1f600}", "{seen}");
+        assert_eq!(seen["progress"].as_array().unwrap().len(), 4, "{seen}");
+        assert!(seen["sampling"].as_str().unwrap().contains("sampled by the Python SDK"), "{seen}");
+        assert!(seen["elicitation"].as_str().unwrap().to_lowercase().contains("decline"), "{seen}");
+    }
 }

@@ -136,6 +136,7 @@ impl From<SessionError> for ApiError {
             SessionError::TooLarge(_) => ErrorCode::Invalid,
             SessionError::Crowded
             | SessionError::LineTooLong
+            | SessionError::NotStarted(_)
             | SessionError::Ended(_)
             | SessionError::Full(_)
             | SessionError::Protocol(_)

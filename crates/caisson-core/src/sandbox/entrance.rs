@@ -12,7 +12,10 @@ use super::{
     logs::Logs,
     stdio::{self, ReaderState, StdioReader},
 };
-use crate::model::{HostRule, Server, ServerName, Transport};
+use crate::{
+    gate::CallerId,
+    model::{HostRule, Server, ServerName, Transport},
+};
 
 /// A session that is about to be opened.
 pub(super) struct Entrance {
@@ -21,25 +24,28 @@ pub(super) struct Entrance {
     pub(super) link: Arc<Link>,
     pub(super) logs: Logs,
     pub(super) lease: Arc<Lease>,
+    /// Who it is for; whoever comes where there is none.
+    pub(super) caller: Option<CallerId>,
 }
 
 impl Entrance {
     pub(super) async fn open(self) -> Result<Session, SandboxError> {
-        let Self { name, server, link, logs, lease } = self;
+        let Self { name, server, link, logs, lease, caller } = self;
+        let unopened = |error: SessionError| {
+            let server = name.clone();
+            if let SessionError::Full(sessions) = error {
+                SandboxError::Full { server, sessions }
+            } else {
+                SandboxError::Ended { server, reason: error.to_string() }
+            }
+        };
         match &server.transport {
             Transport::Http { port, path } => {
-                let connector = http::Connector::new(link, *port, server.life.start_timeout());
+                let guest = link.room().enter(caller).map_err(unopened)?;
+                let connector = http::Connector::new(link, guest, *port, server.life.start_timeout());
                 http::session(name, path, connector, lease).await
             }
             Transport::Stdio => {
-                let unopened = |error: SessionError| {
-                    let server = name.clone();
-                    if let SessionError::Full(sessions) = error {
-                        SandboxError::Full { server, sessions }
-                    } else {
-                        SandboxError::Ended { server, reason: error.to_string() }
-                    }
-                };
                 let (stream, process) = link.session().await.map_err(unopened)?;
                 let (from, to) = tokio::io::split(stream);
                 let state = ReaderState::default();

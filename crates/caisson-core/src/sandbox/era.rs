@@ -107,7 +107,7 @@ impl Front {
                 return Ok(later::session(Arc::clone(self), caller));
             }
             // Whatever else it is, it is the server's to answer.
-            return self.opener.open().await;
+            return self.opener.open(Some(caller)).await;
         };
         let eras = self.eras().await?;
         let pin = self.known().pin;
@@ -116,11 +116,12 @@ impl Front {
         }
         let is_pinned = || pin.result(&profile, "initialize").is_some();
         if self.runs() && is_pinned() {
-            return self.opener.open().await;
+            return self.opener.open(Some(caller)).await;
         }
         let life = self.server.borrow().life.clone();
         let (opener, patience) = (Arc::clone(&self.opener), life.start_timeout());
-        Ok(Lazy { opener, pin, profile, shares: !self.runs(), prewarm: life.prewarm, patience }.session())
+        Ok(Lazy { opener, caller, pin, profile, shares: !self.runs(), prewarm: life.prewarm, patience }
+            .session())
     }
 
     /// Asks the server what it is and what it says of itself, and pins it.
@@ -260,11 +261,11 @@ impl Opens for Opener {
         &self.name
     }
 
-    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+    fn open(&self, caller: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
             let (reply, answer) = oneshot::channel();
             // A supervisor that is gone drops the reply.
-            drop(self.asks.send(Ask::Open(reply)));
+            drop(self.asks.send(Ask::Open(caller, reply)));
             answer.await.unwrap_or_else(|_| Err(SandboxError::Stopped(self.name.clone())))
         })
     }

@@ -121,6 +121,9 @@ pub enum SessionError {
     /// The server has as many sessions as it may.
     #[error("{0} sessions are open, the most there may be; end one of them")]
     Full(usize),
+    /// The server could not be had, so that nothing was said to it.
+    #[error("{0}")]
+    NotStarted(String),
     /// The server's process, or its container, has ended.
     #[error("the server has ended: {0}")]
     Ended(String),

@@ -89,9 +89,9 @@ pub(super) trait Opens: Send + Sync + 'static {
     /// The server.
     fn server(&self) -> &ServerName;
 
-    /// Opens one, starting the server where it does not run.
+    /// Opens one for `caller`, or for whoever comes where there is none, starting the server where it does not run.
     ///
     /// # Errors
     /// When the server cannot be started.
-    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>>;
+    fn open(&self, caller: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>>;
 }

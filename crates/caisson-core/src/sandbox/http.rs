@@ -7,6 +7,7 @@ mod beside;
 mod carrier;
 mod endpoint;
 mod events;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -18,7 +19,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::{carrier::Carrier, endpoint::Endpoint};
+pub(super) use self::room::{Guest, Room};
+use self::{carrier::Carrier, endpoint::Endpoint, room::Share};
 use super::{SandboxError, Session, SessionError, lease::Lease, link::Link};
 use crate::model::ServerName;
 
@@ -28,14 +30,15 @@ const RETRY: Duration = Duration::from_millis(50);
 /// Opens connections to the server's port.
 pub(super) struct Connector {
     link: Arc<Link>,
+    guest: Guest,
     port: u16,
     /// Until then the server may take to listen.
     patience: Instant,
 }
 
 impl Connector {
-    pub(super) fn new(link: Arc<Link>, port: u16, start_timeout: Duration) -> Self {
-        Self { link, port, patience: Instant::now() + start_timeout }
+    pub(super) fn new(link: Arc<Link>, guest: Guest, port: u16, start_timeout: Duration) -> Self {
+        Self { link, guest, port, patience: Instant::now() + start_timeout }
     }
 
     /// Opens a connection. While the server is starting, waits until it listens.
@@ -60,9 +63,11 @@ impl Connector {
 trait Dial: Send + Sync + 'static {
     /// A connection.
     type Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// What is held as long as the connection.
+    type Place: Send + 'static;
 
-    /// Opens a connection. The session is over when that cannot be.
-    fn dial(&self) -> impl Future<Output = Result<Self::Connection, SessionError>> + Send;
+    /// Opens a connection. The session is over when that cannot be, unless there is no room for it.
+    fn dial(&self) -> impl Future<Output = Result<(Self::Connection, Self::Place), SessionError>> + Send;
 
     /// The port the server listens on.
     fn port(&self) -> u16;
@@ -73,9 +78,11 @@ trait Dial: Send + Sync + 'static {
 
 impl Dial for Connector {
     type Connection = Stream;
+    type Place = Share;
 
-    async fn dial(&self) -> Result<Stream, SessionError> {
-        self.connect().await
+    async fn dial(&self) -> Result<(Stream, Share), SessionError> {
+        let place = self.guest.take_place()?;
+        Ok((self.connect().await?, place))
     }
 
     fn port(&self) -> u16 {

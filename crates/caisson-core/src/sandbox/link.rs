@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{
     SessionError, StartError,
+    http::Room,
     lines::LineBuffer,
     logs::Logs,
     outbound::Outbound,
@@ -32,9 +33,9 @@ const INTRODUCTION: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what the airlock told before its end may take to be acted upon.
 const LAST_WORDS: Duration = Duration::from_millis(300);
-/// Sessions with processes of their own at a time. The airlock starts twelve more, so that those that are ending
-/// are in nobody's way.
-const MOST_SESSIONS: usize = 100;
+/// Sessions with a server at a time. Where they have processes of their own, the airlock starts twelve more, so that
+/// those that are ending are in nobody's way.
+pub(super) const MOST_SESSIONS: usize = 100;
 /// Bytes of a line of standard error that are waited for; a longer one is cut.
 const LONGEST_LINE: usize = 8 << 10;
 
@@ -59,6 +60,7 @@ pub(super) struct Link {
     ended: watch::Receiver<Option<Ended>>,
     hull: Arc<dyn Hull>,
     stop: CancellationToken,
+    room: Room,
     _gone: DropGuard,
 }
 
@@ -129,7 +131,16 @@ impl Link {
         // From here on the end is seen to.
         unwatched.0 = None;
         let processes = shared.processes.clone();
-        let link = Arc::new(Self { opener, orders, processes, ended, hull, stop, _gone: guard });
+        let link = Arc::new(Self {
+            opener,
+            orders,
+            processes,
+            ended,
+            hull,
+            stop,
+            room: Room::default(),
+            _gone: guard,
+        });
         match ready.await {
             Ok(Ok(())) => Ok(link),
             Ok(Err(reason)) => Err(StartError::Launch(reason)),
@@ -167,6 +178,11 @@ impl Link {
     pub(super) async fn allow(&self, names: Vec<EgressName>) {
         // A link that is over allows nothing anyway.
         drop(self.orders.send(Order::Egress { names }).await);
+    }
+
+    /// The room for sessions over connections.
+    pub(super) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Opens a process of its own for a session.

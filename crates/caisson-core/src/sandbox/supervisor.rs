@@ -18,7 +18,10 @@ use super::{
     outbound::Rules,
     start::{Common, Start},
 };
-use crate::model::{Event, HostRule, LifeSettings, Server, ServerName, ServerState};
+use crate::{
+    gate::CallerId,
+    model::{Event, HostRule, LifeSettings, Server, ServerName, ServerState},
+};
 
 /// How long a server may take to stop when asked, before it is killed.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -35,8 +38,8 @@ pub(super) enum Ask {
     Stop(Reply<()>),
     /// Stop and run.
     Restart(Reply<()>),
-    /// Open a session, and run for it.
-    Open(Reply<Session>),
+    /// Open a session for a caller, or for whoever comes, and run for it.
+    Open(Option<CallerId>, Reply<Session>),
     /// The server's definition is a new one.
     Changed,
     /// What was paused may run again.
@@ -138,7 +141,7 @@ struct Supervisor {
     /// Stops the start that is under way.
     cancel: CancellationToken,
     last_error: Option<Arc<StartError>>,
-    opening: Vec<Reply<Session>>,
+    opening: Vec<(Option<CallerId>, Reply<Session>)>,
     starting: Vec<Reply<()>>,
     stopping: Vec<Reply<()>>,
     ending: Option<Reply<()>>,
@@ -181,7 +184,7 @@ impl Supervisor {
         let paused = self.common.paused.load(Ordering::SeqCst);
         match ask {
             Ask::Start(reply) | Ask::Restart(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
-            Ask::Open(reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
+            Ask::Open(_, reply) if paused => drop(reply.send(Err(SandboxError::Paused))),
             Ask::Start(reply) => {
                 self.starting.push(reply);
                 self.step(LifeEvent::StartAsked);
@@ -190,8 +193,8 @@ impl Supervisor {
                 self.starting.push(reply);
                 self.step(LifeEvent::RestartAsked);
             }
-            Ask::Open(reply) => {
-                self.opening.push(reply);
+            Ask::Open(caller, reply) => {
+                self.opening.push((caller, reply));
                 self.step(LifeEvent::Wanted);
             }
             Ask::Stop(reply) => {
@@ -328,7 +331,7 @@ impl Supervisor {
             drop(reply.send(Ok(())));
         }
         let Some(link) = self.link.clone() else { return };
-        for reply in std::mem::take(&mut self.opening) {
+        for (caller, reply) in std::mem::take(&mut self.opening) {
             // One that has stopped waiting opens nothing.
             if reply.is_closed() {
                 continue;
@@ -341,6 +344,7 @@ impl Supervisor {
                 link: link.clone(),
                 logs: self.logs.clone(),
                 lease,
+                caller,
             };
             tokio::spawn(async move { drop(reply.send(entrance.open().await)) });
         }
@@ -360,7 +364,7 @@ impl Supervisor {
         for reply in self.starting.drain(..) {
             drop(reply.send(Err(error.clone())));
         }
-        for reply in self.opening.drain(..) {
+        for (_, reply) in self.opening.drain(..) {
             drop(reply.send(Err(error.clone())));
         }
     }

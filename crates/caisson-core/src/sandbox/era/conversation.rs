@@ -44,7 +44,7 @@ pub(super) enum Answer {
 impl Conversation {
     /// Begins one in a process of its own.
     pub(super) async fn open(opener: &dyn Opens, patience: Duration) -> Result<Self, SandboxError> {
-        let (sender, receiver) = opener.open().await?.split();
+        let (sender, receiver) = opener.open(None).await?.split();
         Ok(Self { sender, receiver, patience: Instant::now() + patience, last_id: 0 })
     }
 
@@ -213,7 +213,7 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
-    use crate::{model::ServerName, sandbox::Session};
+    use crate::{gate::CallerId, model::ServerName, sandbox::Session};
 
     fn raw(json: &str) -> Box<RawValue> {
         RawValue::from_string(json.to_owned()).unwrap()
@@ -227,7 +227,7 @@ mod tests {
             &self.0
         }
 
-        fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+        fn open(&self, _: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>> {
             let (session, unread, asks) = Session::for_test(self.0.clone().into());
             tokio::spawn(async move {
                 let ask = Bytes::from_static(br#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#);

@@ -65,7 +65,7 @@ impl Hub {
         {
             return Err(error.clone());
         }
-        let session = match self.opener.open().await {
+        let session = match self.opener.open(None).await {
             Ok(session) => session,
             Err(error) => {
                 shared.failed = Some((Instant::now(), error.clone()));

@@ -18,6 +18,7 @@ use super::{
     kept::asks_for_all,
 };
 use crate::{
+    gate::CallerId,
     model::{Envelope, EnvelopeKind, RequestId, Splice, error_response},
     pins::{Pin, Profile},
 };
@@ -32,6 +33,8 @@ const LEVEL: &str = "caisson:logging/setLevel";
 /// What a lazy session is made of.
 pub(super) struct Lazy {
     pub(super) opener: Arc<dyn Opens>,
+    /// Whose it is.
+    pub(super) caller: CallerId,
     pub(super) pin: Pin,
     pub(super) profile: Profile,
     /// Whether the client is told what others were, where all are alike to the server.
@@ -90,6 +93,10 @@ impl Lazy {
                 Ok(opened) => {
                     let relay = Relay::new(self.pin, self.profile, told);
                     return relay.run(opened, waiting, outgoing, incoming).await;
+                }
+                // What has not begun ends with that: whoever waits for the answer learns by the end why there is none.
+                Err(error) if told.result.is_none() => {
+                    return drop(incoming.send(Err(SessionError::NotStarted(error.to_string()))).await);
                 }
                 Err(error) => {
                     let Some(id) = waiting.pop_front().as_ref().and_then(request_id) else { continue };
@@ -185,8 +192,8 @@ impl Lazy {
     }
 
     fn warm(&self) -> JoinHandle<Result<Session, SandboxError>> {
-        let opener = Arc::clone(&self.opener);
-        tokio::spawn(async move { opener.open().await })
+        let (opener, caller) = (Arc::clone(&self.opener), Some(self.caller.clone()));
+        tokio::spawn(async move { opener.open(caller).await })
     }
 
     /// Opens a process and tells it what the client has said so far.
@@ -205,7 +212,8 @@ impl Lazy {
                 return Ok(opened);
             }
         }
-        self.begin(told, self.opener.open().await?, incoming).await
+        let session = self.opener.open(Some(self.caller.clone())).await?;
+        self.begin(told, session, incoming).await
     }
 
     /// Tells a new process what the client has said so far.

@@ -176,7 +176,7 @@ impl Shared {
 
     /// Begins a session with a process of its own.
     async fn begin(&self, client: &Client, audience: Arc<Audience>) -> Result<Process, SandboxError> {
-        let session = self.opener.open().await?;
+        let session = self.opener.open(Some(client.caller().clone())).await?;
         let process = Process::begin(session, client, audience, self.ends.child_token()).await;
         process
             .map_err(|error| SandboxError::Ended { server: self.server.clone(), reason: error.to_string() })

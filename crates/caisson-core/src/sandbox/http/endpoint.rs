@@ -181,13 +181,16 @@ impl<D: Dial> Endpoint<D> {
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, NoReply> {
-        let stream = self.dial.dial().await.map_err(|error| {
+        let (stream, place) = self.dial.dial().await.map_err(|error| {
             if matches!(error, SessionError::Crowded) { NoReply::Full(error) } else { NoReply::Over(error) }
         })?;
         let broken = |error: hyper::Error| NoReply::Broken(error.to_string());
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // How it ends, whoever uses it learns.
-        tokio::spawn(async move { drop(connection.await) });
+        tokio::spawn(async move {
+            drop(connection.await);
+            drop(place);
+        });
         Ok(sender)
     }
 

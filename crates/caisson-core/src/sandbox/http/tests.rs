@@ -41,9 +41,11 @@ impl Tcp {
 
 impl Dial for Tcp {
     type Connection = TcpStream;
+    type Place = ();
 
-    async fn dial(&self) -> Result<TcpStream, SessionError> {
-        TcpStream::connect(self.address).await.map_err(|error| SessionError::Ended(error.to_string()))
+    async fn dial(&self) -> Result<(TcpStream, ()), SessionError> {
+        let stream = TcpStream::connect(self.address).await;
+        stream.map(|stream| (stream, ())).map_err(|error| SessionError::Ended(error.to_string()))
     }
 
     fn port(&self) -> u16 {
@@ -126,8 +128,9 @@ struct Crowded(Tcp, std::sync::atomic::AtomicUsize);
 
 impl Dial for Crowded {
     type Connection = TcpStream;
+    type Place = ();
 
-    async fn dial(&self) -> Result<TcpStream, SessionError> {
+    async fn dial(&self) -> Result<(TcpStream, ()), SessionError> {
         if self.1.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
             return Err(SessionError::Crowded);
         }

@@ -15,7 +15,10 @@ use serde_json::{
 use tokio::sync::mpsc;
 
 use super::{
-    super::pair::{Below, Fault, Upward, invalid},
+    super::{
+        super::SessionError,
+        pair::{Below, Fault, Upward, invalid},
+    },
     client::Client,
     empty,
 };
@@ -102,12 +105,18 @@ impl Opening {
                 }
                 _ => Fault::refused("this session is not initialized; initialize comes first"),
             };
-            upward.tell(fault.response(id)).await;
-            if let Fault::Over(why) = fault {
-                upward.end(why);
-                upward.part().await;
-                return None;
-            }
+            let why = match fault {
+                Fault::Over(why) => why,
+                Fault::NotStarted(why) => SessionError::NotStarted(why),
+                fault @ (Fault::Failed { .. } | Fault::Given(_)) => {
+                    upward.tell(fault.response(id)).await;
+                    continue;
+                }
+            };
+            // Who waits for the answer learns by the end why there is none.
+            upward.end(why);
+            upward.part().await;
+            return None;
         }
     }
 

@@ -38,6 +38,8 @@ pub(in super::super) struct Below {
 pub(in super::super) enum Fault {
     /// The server is gone, and the session with it.
     Over(SessionError),
+    /// The server could not be had for this request.
+    NotStarted(String),
     /// This request alone has failed.
     Failed {
         /// JSON-RPC's code of the error.
@@ -68,7 +70,7 @@ impl Below {
     /// Begins an exchange, however many there are.
     pub(in super::super) async fn open(&self, request: Bytes) -> Result<Exchange, Fault> {
         let opened = self.server.ask(self.caller.clone(), request).await;
-        opened.map_err(|error| Fault::Failed { code: CLOSED, why: error.to_string() })
+        opened.map_err(|error| Fault::NotStarted(error.to_string()))
     }
 
     /// Asks a request as soon as there is a place, and tells the client what comes before the response. None
@@ -146,6 +148,7 @@ impl Fault {
     pub(in super::super) fn response(&self, id: &RequestId) -> Bytes {
         let response = match self {
             Self::Over(error) => error_response(Some(id), CLOSED, &error.to_string()),
+            Self::NotStarted(why) => error_response(Some(id), CLOSED, why),
             Self::Failed { code, why } => error_response(Some(id), *code, why),
             Self::Given(error) => {
                 let id = serde_json::to_string(id).unwrap_or_default();
@@ -159,7 +162,8 @@ impl Fault {
 impl From<SessionError> for Fault {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Ended(_)
+            SessionError::NotStarted(_)
+            | SessionError::Ended(_)
             | SessionError::Full(_)
             | SessionError::LineTooLong
             | SessionError::Closed => Self::Over(error),

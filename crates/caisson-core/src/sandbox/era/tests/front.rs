@@ -44,7 +44,7 @@ fn setup(eras: Option<Eras>) -> Setup {
     let front = Front::new(name.clone(), asks, server, state, Logs::new(std::time::SystemTime::now), pins);
     tokio::spawn(async move {
         while let Some(ask) = asked.recv().await {
-            let Ask::Open(reply) = ask else { continue };
+            let Ask::Open(_, reply) = ask else { continue };
             let (session, from_client, to_client) = Session::for_test(name.clone().into());
             drop(opened.send(Process { from_client, to_client }));
             drop(reply.send(Ok(session)));

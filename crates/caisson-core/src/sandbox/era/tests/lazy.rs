@@ -5,12 +5,13 @@ use tokio::{sync::mpsc, time::timeout};
 
 use super::{
     super::{
-        super::{SessionReceiver, SessionSender, exchange::Opens},
+        super::{SessionError, SessionReceiver, SessionSender, exchange::Opens},
         lazy::Lazy,
     },
     script::{Process, Script},
 };
 use crate::{
+    gate::CallerId,
     model::Server,
     pins::{Pin, Pins, Profile},
     registry::State,
@@ -50,7 +51,8 @@ fn setup_with(hello: &str, pinned: &[(&str, Value)], prewarm: bool, shares: bool
     pin.set_uniform(hello == ABLE);
     let (opener, profile) = (script as Arc<dyn Opens>, Profile::of(hello.as_bytes()).unwrap());
     let patience = Duration::from_secs(5);
-    let lazy = Lazy { opener, pin: pin.clone(), profile, shares, prewarm, patience };
+    let caller = CallerId::for_test("client");
+    let lazy = Lazy { opener, caller, pin: pin.clone(), profile, shares, prewarm, patience };
     let (sender, receiver) = lazy.session().split();
     Setup { sender, receiver, processes, pin }
 }
@@ -247,6 +249,17 @@ async fn a_server_that_has_changed_its_version_ends_the_session_with_the_reason(
     let refusal = setup.hears().await;
     assert_eq!((&refusal["id"], &refusal["error"]["code"]), (&json!(1), &json!(-32000)));
     assert!(refusal["error"]["message"].as_str().unwrap().contains("connect again"), "{refusal}");
+}
+
+#[tokio::test]
+async fn without_a_process_that_initialize_needs_nothing_begins() {
+    let mut setup = setup(&[], false);
+    drop(setup.processes);
+    setup.sender.pass(HELLO.as_bytes()).await.unwrap();
+    let heard = timeout(Duration::from_secs(5), setup.receiver.next()).await.expect("something comes");
+    let error = heard.expect("a reason").expect_err("the end");
+    assert!(matches!(&error, SessionError::NotStarted(why) if why.contains("fake was stopped")), "{error}");
+    assert!(setup.receiver.next().await.is_none());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::model::ServerName;
+use crate::{gate::CallerId, model::ServerName};
 
 use super::super::super::{SandboxError, Session, SessionError, exchange::Opens};
 
@@ -40,7 +40,7 @@ impl Opens for Script {
         &self.server
     }
 
-    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+    fn open(&self, _: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
             let server = self.server.clone();
             let (session, from_client, to_client) = Session::for_test(server.clone().into());

@@ -59,7 +59,7 @@ impl Opens for Failing {
         unreachable!("the hub knows its server")
     }
 
-    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+    fn open(&self, _: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>> {
         self.attempts.fetch_add(1, Ordering::SeqCst);
         Box::pin(async {
             tokio::time::sleep(Duration::from_secs(10)).await;

@@ -17,6 +17,7 @@ use tokio::{
 };
 
 use crate::{
+    gate::CallerId,
     model::ServerName,
     sandbox::{SandboxError, Session, SessionError, exchange::Opens},
 };
@@ -70,7 +71,7 @@ impl Opens for Fake {
         &self.server
     }
 
-    fn open(&self) -> BoxFuture<'_, Result<Session, SandboxError>> {
+    fn open(&self, _: Option<CallerId>) -> BoxFuture<'_, Result<Session, SandboxError>> {
         Box::pin(async move {
             let (session, from_client, to_client) = Session::for_test(self.server.clone().into());
             let number = self.opened.fetch_add(1, SeqCst) + 1;
