@@ -43,7 +43,9 @@ impl Stage {
             image: String::new(),
             program: String::new(),
         };
-        stage.caisson(&["install", "example", "--name", SERVER, "--yes"])?;
+        // What the others start has no limit.
+        let cpus = std::thread::available_parallelism()?.to_string();
+        stage.caisson(&["install", "example", "--name", SERVER, "--cpus", &cpus, "--yes"])?;
         let shown: serde_json::Value = serde_json::from_str(&stage.caisson(&["show", SERVER, "--json"])?)?;
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let definition = &shown["definition"];
