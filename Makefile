@@ -55,6 +55,7 @@ bench: ## Measure Caisson beside other bridges and the engines alone; writes doc
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory build
 	cargo build --release --locked -p caisson-bench
+	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-bare $(TARGET)/release/bare-linux-$(ARCH)
 	@scripts/bench $(TARGET)/release --docs docs --json $(TARGET)/benchmarks.json
 
 bundle: ## Build the packages people install

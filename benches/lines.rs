@@ -49,8 +49,8 @@ impl LineWay {
     pub(crate) async fn attach(stage: &Stage, who: &str) -> Fallible<Self> {
         let docker = stage.api.clone();
         let body = ContainerCreateBody {
-            image: Some(stage.image.clone()),
-            entrypoint: Some(vec![stage.program.clone()]),
+            image: Some(stage.example.image.clone()),
+            entrypoint: Some(vec![stage.example.program.clone()]),
             labels: Some(HashMap::from([(LABEL.to_owned(), mark(who))])),
             open_stdin: Some(true),
             stdin_once: Some(true),

@@ -51,7 +51,9 @@ async fn run(arguments: &Arguments) -> Fallible<Results> {
             results.add(measures::call::measure(&stage, arguments.calls).await?);
         }
         if arguments.wants(Part::Throughput) {
-            results.add(measures::throughput::measure(&stage).await?);
+            for finding in measures::throughput::measure(&stage).await? {
+                results.add(finding);
+            }
         }
         if arguments.wants(Part::Connect) {
             results.add(measures::connect::measure(&stage).await?);

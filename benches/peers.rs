@@ -16,7 +16,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Fallible, stage::Stage};
+use crate::{
+    Fallible,
+    stage::{Installed, Stage},
+};
 
 /// So long one may take to listen, and to end.
 const START: Duration = Duration::from_secs(30);
@@ -77,8 +80,8 @@ impl PeerKind {
         })
     }
 
-    fn command(self, stage: &Stage, port: u16) -> Command {
-        let run = stage.run(self.name());
+    fn command(self, stage: &Stage, server: &Installed, port: u16) -> Command {
+        let run = stage.run(self.name(), server);
         let words = std::iter::once(run.get_program()).chain(run.get_args());
         let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
         let port = port.to_string();
@@ -104,13 +107,13 @@ impl PeerKind {
 }
 
 impl Peer {
-    /// Starts one and waits until it listens.
-    pub(crate) async fn start(kind: PeerKind, stage: &Stage) -> Fallible<Self> {
+    /// Starts one before a server and waits until it listens.
+    pub(crate) async fn start(kind: PeerKind, stage: &Stage, server: &Installed) -> Fallible<Self> {
         let port = free_port();
         let log = stage.home.path().join(format!("{port}.log"));
         let said = File::create(&log)?;
         let child = kind
-            .command(stage, port)
+            .command(stage, server, port)
             .env("PATH", path())
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)

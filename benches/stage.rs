@@ -1,10 +1,10 @@
-//! What all measures stand on: a Caisson of their own with the example server installed, and the same server's
-//! image for everyone else.
+//! What all measures stand on: a Caisson of their own with servers installed, and the same servers' images for everyone
+//! else.
 
 use std::{fs, path::PathBuf, process::Command};
 
 use bollard::Docker;
-use caisson_tests::{Home, TestEngine, clients::Access};
+use caisson_tests::{Home, TestEngine, clients::Access, programs};
 
 use crate::Fallible;
 
@@ -13,6 +13,17 @@ pub(crate) const LABEL: &str = "dev.caisson.bench";
 
 /// The name the example is installed under.
 pub(crate) const SERVER: &str = "example";
+/// The name of a server that answers from memory: behind it, nothing but a bridge takes time.
+const BARE: &str = "bare";
+
+/// A server, installed, and what runs it without Caisson.
+pub(crate) struct Installed {
+    pub(crate) name: &'static str,
+    /// The image, as the engine's command line takes it.
+    pub(crate) image: String,
+    /// The program in it.
+    pub(crate) program: String,
+}
 
 /// When it is dropped, everything it made is gone.
 pub(crate) struct Stage {
@@ -21,10 +32,7 @@ pub(crate) struct Stage {
     pub(crate) engine: String,
     /// The engine's API, without Caisson.
     pub(crate) api: Docker,
-    /// The server's image, as the engine's command line takes it.
-    pub(crate) image: String,
-    /// The program in it.
-    pub(crate) program: String,
+    pub(crate) example: Installed,
 }
 
 impl Stage {
@@ -36,33 +44,35 @@ impl Stage {
             .negotiate_version()
             .await?;
         let version = api.version().await?;
-        let mut stage = Self {
-            home,
-            engine: format!("{engine:?} {}", version.version.unwrap_or_default()),
-            api,
-            image: String::new(),
-            program: String::new(),
-        };
+        let engine = format!("{engine:?} {}", version.version.unwrap_or_default());
         // What the others start has no limit.
         let cpus = std::thread::available_parallelism()?.to_string();
-        stage.caisson(&["install", "example", "--name", SERVER, "--cpus", &cpus, "--yes"])?;
-        let shown: serde_json::Value = serde_json::from_str(&stage.caisson(&["show", SERVER, "--json"])?)?;
-        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-        let definition = &shown["definition"];
-        let image = text(&definition["image"]).ok_or("an installed server has an image")?;
-        stage.image = image.trim_start_matches("sha256:").to_owned();
-        stage.program = text(&definition["command"][0]).ok_or("an installed server has a command")?;
-        Ok(Some(stage))
+        let install = ["install", "example", "--name", SERVER, "--cpus", &cpus, "--yes"];
+        caisson(&home, &install)?;
+        let example = Installed::find(&home, SERVER)?;
+        Ok(Some(Self { home, engine, api, example }))
+    }
+
+    /// Installs the bare server, as users install a folder.
+    pub(crate) fn bare(&self) -> Fallible<Installed> {
+        let folder = self.home.path().join("folder-of-bare");
+        fs::create_dir_all(&folder)?;
+        fs::copy(programs::bare(), folder.join(BARE))?;
+        fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY bare /bare\nENTRYPOINT [\"/bare\"]\n")?;
+        let cpus = std::thread::available_parallelism()?.to_string();
+        let folder = folder.to_string_lossy();
+        self.caisson(&["install", &folder, "--name", BARE, "--cpus", &cpus, "--yes"])?;
+        Installed::find(&self.home, BARE)
+    }
+
+    /// Removes a server, so that no other measure meets it.
+    pub(crate) fn remove(&self, server: &Installed) -> Fallible<()> {
+        self.caisson(&["remove", server.name, "--yes"]).map(drop)
     }
 
     /// Runs `caisson` to its end and gives what it printed.
     pub(crate) fn caisson(&self, arguments: &[&str]) -> Fallible<String> {
-        let said = self.home.caisson(arguments);
-        if said.status.success() {
-            Ok(said.out)
-        } else {
-            Err(format!("caisson {}: {}{}", arguments.join(" "), said.out, said.err).into())
-        }
+        caisson(&self.home, arguments)
     }
 
     /// The bridge's address for a server, and a token.
@@ -119,12 +129,11 @@ impl Stage {
         Ok(u32::try_from(status["pid"].as_u64().ok_or("a status has a process id")?)?)
     }
 
-    /// The engine's own way to run the server, on standard input and output.
-    pub(crate) fn run(&self, who: &str) -> Command {
+    /// The engine's own way to run a server, on standard input and output.
+    pub(crate) fn run(&self, who: &str, server: &Installed) -> Command {
         let label = format!("{LABEL}={}", mark(who));
-        let image = self.image.as_str();
         let run = ["run", "-i", "--rm", "--network", "none", "--label", &label, "--entrypoint"];
-        self.home.engine_command(&[&run[..], &[self.program.as_str(), image]].concat())
+        self.home.engine_command(&[&run[..], &[server.program.as_str(), &server.image]].concat())
     }
 
     /// The containers that somebody's [`Stage::run`] has made.
@@ -147,6 +156,26 @@ impl Stage {
             self.home.engine_command(&remove).output()?;
         }
         Ok(left.len())
+    }
+}
+
+impl Installed {
+    fn find(home: &Home, name: &'static str) -> Fallible<Self> {
+        let shown: serde_json::Value = serde_json::from_str(&caisson(home, &["show", name, "--json"])?)?;
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let definition = &shown["definition"];
+        let image = text(&definition["image"]).ok_or("an installed server has an image")?;
+        let program = text(&definition["command"][0]).ok_or("an installed server has a command")?;
+        Ok(Self { name, image: image.trim_start_matches("sha256:").to_owned(), program })
+    }
+}
+
+fn caisson(home: &Home, arguments: &[&str]) -> Fallible<String> {
+    let said = home.caisson(arguments);
+    if said.status.success() {
+        Ok(said.out)
+    } else {
+        Err(format!("caisson {}: {}{}", arguments.join(" "), said.out, said.err).into())
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) async fn measure(stage: &Stage, calls: u32) -> Fallible<Finding> {
     let shim = stage.home.command_of(&programs::caisson(), &["stdio", SERVER]);
     let mut ours = vec![
         Way::new(DIRECT, Route::Lines(LineWay::attach(stage, DIRECT).await?)),
-        Way::new(ENGINE, Route::Lines(LineWay::open(stage.run(ENGINE)).await?)),
+        Way::new(ENGINE, Route::Lines(LineWay::open(stage.run(ENGINE, &stage.example)).await?)),
         Way::new("Caisson's shim", Route::Lines(LineWay::open(shim).await?)),
         Way::new("Caisson's bridge", Route::Http(HttpWay::open(&stage.access(SERVER)?).await?)),
     ];
@@ -67,7 +67,7 @@ pub(crate) async fn measure(stage: &Stage, calls: u32) -> Fallible<Finding> {
     let mut peers = Vec::new();
     let mut rows = Vec::new();
     for kind in PeerKind::ALL {
-        let peer = Peer::start(kind, stage).await?;
+        let peer = Peer::start(kind, stage, &stage.example).await?;
         match HttpWay::open(&peer.access).await {
             Ok(way) => theirs.push(Way::new(kind.name(), Route::Http(way))),
             Err(error) => rows.push(Row::failed(kind.name(), error)),

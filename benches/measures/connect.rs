@@ -28,7 +28,7 @@ pub(crate) async fn measure(stage: &Stage) -> Fallible<Finding> {
         stage.stop(SERVER)?;
         for (kind, sample, failures) in &mut theirs {
             // Some keep what their first session has started.
-            let peer = Peer::start(*kind, stage).await?;
+            let peer = Peer::start(*kind, stage, &stage.example).await?;
             match connect(&peer.access).await {
                 Ok(time) => sample.add(time),
                 Err(error) => failures.push(error),

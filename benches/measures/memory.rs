@@ -82,7 +82,7 @@ async fn ours(stage: &Stage) -> Fallible<(Row, f64, f64)> {
 }
 
 async fn theirs(stage: &Stage, kind: PeerKind) -> Fallible<Row> {
-    let peer = Peer::start(kind, stage).await?;
+    let peer = Peer::start(kind, stage, &stage.example).await?;
     sleep(SETTLE).await;
     let idle = resident_with_children(peer.pid())?;
     let mut sessions = Sessions::default();

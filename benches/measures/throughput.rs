@@ -9,10 +9,12 @@ use crate::{
     Fallible,
     finding::{Finding, Row, Target, Wanted, most, ratio},
     peers::{Peer, PeerKind},
-    stage::{SERVER, Stage},
+    stage::{Installed, Stage},
 };
 
 const LEVELS: [usize; 3] = [1, 8, 64];
+/// So many clients, with a token each, have the sessions: one alone may not call as often as all of them can.
+const CLIENTS: usize = 8;
 /// So long each level is loaded.
 const TIME: Duration = Duration::from_secs(3);
 
@@ -28,16 +30,25 @@ struct Outcome {
     left_behind: usize,
 }
 
-pub(crate) async fn measure(stage: &Stage) -> Fallible<Finding> {
-    stage.start(SERVER)?;
-    let mut outcomes = vec![load("Caisson's bridge", &stage.access(SERVER)?).await];
+/// With a server that takes no time, and with one as they are.
+pub(crate) async fn measure(stage: &Stage) -> Fallible<[Finding; 2]> {
+    let bare = stage.bare()?;
+    let findings = [before(stage, &bare).await?, before(stage, &stage.example).await?];
+    stage.remove(&bare)?;
+    Ok(findings)
+}
+
+async fn before(stage: &Stage, server: &Installed) -> Fallible<Finding> {
+    stage.start(server.name)?;
+    let clients = (0..CLIENTS).map(|_| stage.access(server.name)).collect::<Fallible<Vec<_>>>()?;
+    let mut outcomes = vec![load("Caisson's bridge", &clients).await];
     if let Some(failure) = &outcomes[0].failure {
         return Err(failure.clone().into());
     }
-    stage.stop(SERVER)?;
+    stage.stop(server.name)?;
     for kind in PeerKind::ALL {
-        let peer = Peer::start(kind, stage).await?;
-        let mut outcome = load(kind.name(), &peer.access).await;
+        let peer = Peer::start(kind, stage, server).await?;
+        let mut outcome = load(kind.name(), std::slice::from_ref(&peer.access)).await;
         if outcome.failure.is_some() {
             outcome.failure =
                 outcome.failure.map(|failure| format!("{failure}; its log: {}", peer.last_words()));
@@ -45,15 +56,15 @@ pub(crate) async fn measure(stage: &Stage) -> Fallible<Finding> {
         outcome.left_behind = peer.end(stage).await?;
         outcomes.push(outcome);
     }
-    Ok(tell(stage, &outcomes))
+    Ok(tell(stage, server, &outcomes))
 }
 
-async fn load(name: &'static str, access: &Access) -> Outcome {
+async fn load(name: &'static str, clients: &[Access]) -> Outcome {
     let mut outcome =
         Outcome { name, rates: Vec::new(), median: None, tail: None, failure: None, left_behind: 0 };
     let mut sessions = Sessions::default();
     for level in LEVELS {
-        let loaded = match sessions.open(std::slice::from_ref(access), level).await {
+        let loaded = match sessions.open(clients, level).await {
             Ok(()) => sessions.load(TIME).await,
             Err(error) => Err(error),
         };
@@ -73,7 +84,7 @@ async fn load(name: &'static str, access: &Access) -> Outcome {
     outcome
 }
 
-fn tell(stage: &Stage, outcomes: &[Outcome]) -> Finding {
+fn tell(stage: &Stage, server: &Installed, outcomes: &[Outcome]) -> Finding {
     let rate = |outcome: &Outcome, level: usize| outcome.rates.get(level).copied().flatten();
     let best = |level| most(outcomes.iter().skip(1).map(|outcome| rate(outcome, level)));
     let last = LEVELS.len() - 1;
@@ -89,7 +100,7 @@ fn tell(stage: &Stage, outcomes: &[Outcome]) -> Finding {
         }
     });
     Finding {
-        title: "Calls a second, all sessions calling".to_owned(),
+        title: format!("Calls a second, all sessions calling the {} server", server.name),
         engine: stage.engine.clone(),
         columns: vec![
             "at 1, of the best peer's",

@@ -34,6 +34,14 @@ pub fn fixture() -> PathBuf {
     inside("CAISSON_TEST_FIXTURE", "fixture")
 }
 
+/// A server that answers from memory, for measures.
+///
+/// # Panics
+/// When it was not built.
+pub fn bare() -> PathBuf {
+    inside("CAISSON_TEST_BARE", "bare")
+}
+
 /// The example server.
 ///
 /// # Panics
