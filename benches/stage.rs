@@ -16,6 +16,9 @@ pub(crate) const SERVER: &str = "example";
 /// The name of a server that answers from memory: behind it, nothing but a bridge takes time.
 const BARE: &str = "bare";
 
+/// So many clients share the sessions where they all call at once.
+const CLIENTS: usize = 8;
+
 /// A server, installed, and what runs it without Caisson.
 pub(crate) struct Installed {
     pub(crate) name: &'static str,
@@ -81,6 +84,11 @@ impl Stage {
         let issued: serde_json::Value = serde_json::from_str(&issued)?;
         let field = |name: &str| issued[name].as_str().map(str::to_owned).ok_or("no token was issued");
         Ok(Access { url: field("url")?, sse_url: None, token: field("token")? })
+    }
+
+    /// The bridge's address for a server, as a few clients have it: one alone may not call as often as many sessions can.
+    pub(crate) fn clients(&self, server: &str) -> Fallible<Vec<Access>> {
+        (0..CLIENTS).map(|_| self.access(server)).collect()
     }
 
     /// Starts the server, so that sessions find it running.

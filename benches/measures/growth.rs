@@ -37,9 +37,9 @@ pub(crate) async fn measure(stage: &Stage) -> Fallible<[Finding; 2]> {
         sleep(SETTLE).await;
         let idle = resident(stage.daemon()?)?;
         stage.start(&names[0])?;
-        let servers = [stage.access(&names[0])?];
+        let clients = stage.clients(&names[0])?;
         let mut sessions = Sessions::default();
-        let row = row(&mut sessions, &servers, SPREAD, Some(idle), stage).await?;
+        let row = row(&mut sessions, &clients, SPREAD, Some(idle), stage).await?;
         by_servers.push(Row { name: count.to_string(), ..row });
         sessions.close().await;
         stage.stop(&names[0])?;

@@ -13,8 +13,6 @@ use crate::{
 };
 
 const LEVELS: [usize; 3] = [1, 8, 64];
-/// So many clients, with a token each, have the sessions: one alone may not call as often as all of them can.
-const CLIENTS: usize = 8;
 /// So long each level is loaded.
 const TIME: Duration = Duration::from_secs(3);
 
@@ -40,8 +38,7 @@ pub(crate) async fn measure(stage: &Stage) -> Fallible<[Finding; 2]> {
 
 async fn before(stage: &Stage, server: &Installed) -> Fallible<Finding> {
     stage.start(server.name)?;
-    let clients = (0..CLIENTS).map(|_| stage.access(server.name)).collect::<Fallible<Vec<_>>>()?;
-    let mut outcomes = vec![load("Caisson's bridge", &clients).await];
+    let mut outcomes = vec![load("Caisson's bridge", &stage.clients(server.name)?).await];
     if let Some(failure) = &outcomes[0].failure {
         return Err(failure.clone().into());
     }
