@@ -120,7 +120,6 @@ async fn pull(
             }),
         }
     };
-    // By its id, so that what was pulled is what is used; the tag may move on meanwhile.
     let dockerfile = format!("FROM {}\n{FOLDERS}", image.id);
     let context = pack::build_context(&dockerfile, &["server/", "tmp/"], None)
         .map_err(|error| EngineError::Refused { action: "a base image", text: error.to_string() })?;

@@ -15,7 +15,7 @@ pub(in crate::catalog) enum Runtime {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Recipe {
-    /// The image to pull, where a registry answers.
+    /// The image to pull, by its digest, where a registry answers.
     pub(super) pull: String,
     /// What to run on the Debian base where none does. Nothing: the base has all.
     #[serde(default)]
@@ -89,5 +89,14 @@ mod tests {
         assert!(debian().unwrap().packages.contains(&"python3-venv".to_owned()));
         assert_ne!(Runtime::Node.tag(), Runtime::Python.tag());
         assert!(debian_tag().starts_with("localhost/caisson/base-debian:"));
+    }
+
+    #[test]
+    fn what_is_pulled_is_named_by_its_digest() {
+        for runtime in [Runtime::Node, Runtime::Python] {
+            let pull = runtime.recipe().unwrap().pull;
+            let (_, digest) = pull.split_once('@').unwrap_or_default();
+            assert!(digest.parse::<Digest>().is_ok(), "{pull}");
+        }
     }
 }
