@@ -2,6 +2,10 @@
 
 use std::{
     io::{self, Read, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -16,16 +20,21 @@ const BUFFER: usize = 64 << 10;
 /// written; then the server closes.
 pub(in crate::commands::stdio) fn run(session: BlockingSession) -> Outcome {
     let BlockingSession { mut reader, mut writer } = session;
+    let client_ended = Arc::new(AtomicBool::new(false));
+    let noted = client_ended.clone();
     // It may wait for the client for ever; the end of the process takes it along.
-    let input = thread::spawn(move || {
-        drop(copy(&mut io::stdin().lock(), &mut writer));
+    thread::spawn(move || {
+        if copy(&mut io::stdin().lock(), &mut writer).is_ok() {
+            // Before the server learns of it, and ends too.
+            noted.store(true, Ordering::SeqCst);
+        }
         // A server that is gone needs no end of input.
         drop(writer.end());
     });
     match copy(&mut reader, &mut io::stdout().lock()) {
         // The client is gone, or it closed its end first: nobody misses an answer.
         Err(_) => Ok(exit::OK),
-        Ok(()) if input.is_finished() => Ok(exit::OK),
+        Ok(()) if client_ended.load(Ordering::SeqCst) => Ok(exit::OK),
         Ok(()) => Err(super::ended()),
     }
 }
