@@ -48,11 +48,7 @@ impl Stage {
             .await?;
         let version = api.version().await?;
         let engine = format!("{engine:?} {}", version.version.unwrap_or_default());
-        // What the others start has no limit.
-        let cpus = std::thread::available_parallelism()?.to_string();
-        let install = ["install", "example", "--name", SERVER, "--cpus", &cpus, "--yes"];
-        caisson(&home, &install)?;
-        let example = Installed::find(&home, SERVER)?;
+        let example = Installed::from(&home, "example", SERVER)?;
         Ok(Some(Self { home, engine, api, example }))
     }
 
@@ -62,10 +58,7 @@ impl Stage {
         fs::create_dir_all(&folder)?;
         fs::copy(programs::bare(), folder.join(BARE))?;
         fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY bare /bare\nENTRYPOINT [\"/bare\"]\n")?;
-        let cpus = std::thread::available_parallelism()?.to_string();
-        let folder = folder.to_string_lossy();
-        self.caisson(&["install", &folder, "--name", BARE, "--cpus", &cpus, "--yes"])?;
-        Installed::find(&self.home, BARE)
+        Installed::from(&self.home, &folder.to_string_lossy(), BARE)
     }
 
     /// Removes a server, so that no other measure meets it.
@@ -168,7 +161,10 @@ impl Stage {
 }
 
 impl Installed {
-    fn find(home: &Home, name: &'static str) -> Fallible<Self> {
+    /// Installs a source, without Caisson's usual limit of processors: what the others start has none.
+    fn from(home: &Home, source: &str, name: &'static str) -> Fallible<Self> {
+        let cpus = std::thread::available_parallelism()?.to_string();
+        caisson(home, &["install", source, "--name", name, "--cpus", &cpus, "--yes"])?;
         let shown: serde_json::Value = serde_json::from_str(&caisson(home, &["show", name, "--json"])?)?;
         let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
         let definition = &shown["definition"];

@@ -1,9 +1,9 @@
 //! The airlock: PID 1 in every container, and the one way in and out.
 //!
-//! A socket that Caisson mounts, or else its standard input and output, is the pipe to Caisson. Over it the airlock learns what to run and what
-//! may be reached, and carries every byte in or out. The processes it starts are hostile and have its own
-//! user id: nothing of the pipe or of what the host told it may ever be within their reach. When the pipe
-//! ends, so does the airlock, and with PID 1 everything in the container.
+//! A socket that Caisson mounts, or else its standard input and output, is the pipe to Caisson. Over it the
+//! airlock learns what to run and what may be reached, and carries every byte in or out. The processes it starts
+//! are hostile and have its own user id: nothing of the pipe or of what the host told it may ever be within their
+//! reach. When the pipe ends, so does the airlock, and with PID 1 everything in the container.
 
 mod airlock;
 mod connect;
