@@ -80,8 +80,8 @@ impl Shared {
     /// Remembers that the call of this name was cancelled. A bridge may end the process with the call.
     pub(crate) fn cancelled(&self, call: &str) {
         let file = OpenOptions::new().create(true).append(true).open(&self.cancelled);
-        // Without a place to write, the test that asks for it fails.
-        drop(file.and_then(|mut file| writeln!(file, "{call}")));
+        // In one write: other processes append to it too. Without a place to write, the test that asks for it fails.
+        drop(file.and_then(|mut file| file.write_all(format!("{call}\n").as_bytes())));
     }
 
     /// The calls that were cancelled.
