@@ -67,7 +67,11 @@ impl Glance {
                 Refresh::Nothing
             }
             Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
-            Event::Groups { .. } | Event::Install { .. } | Event::EgressRefused { .. } => Refresh::Nothing,
+            Event::Groups { .. }
+            | Event::Install { .. }
+            | Event::EgressRefused { .. }
+            | Event::FolderMissed { .. }
+            | Event::Rules { .. } => Refresh::Nothing,
         }
     }
 

@@ -10,8 +10,8 @@
 use std::{error::Error, process::Stdio};
 
 use caisson_wire::{
-    AirlockEvent, Command, Connection, EgressName, Header, Incoming, Launch, Mode, Mux, Order, ProcessId,
-    ProcessLimits, Refusal, Stream, frame,
+    AirlockEvent, Command, Connection, Egress, EgressRule, Header, Incoming, Launch, Mode, Mux, Order,
+    ProcessId, ProcessLimits, Refusal, Stream, frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split, stderr, stdin, stdout};
 
@@ -59,7 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 fn launch(hosts: &[String], server: &[String]) -> Result<Launch, Box<dyn Error>> {
     let name = |rule: &String| {
         let (host, port) = rule.rsplit_once(':').ok_or("a host is HOST:PORT")?;
-        Ok::<_, Box<dyn Error>>(EgressName { host: host.to_owned(), port: port.parse()? })
+        Ok::<_, Box<dyn Error>>(EgressRule { host: host.parse()?, port: port.parse()? })
     };
     Ok(Launch {
         mode: Mode::Stdio { spare: true },
@@ -69,7 +69,7 @@ fn launch(hosts: &[String], server: &[String]) -> Result<Launch, Box<dyn Error>>
             cwd: None,
         },
         files: Vec::new(),
-        egress: hosts.iter().map(name).collect::<Result<_, _>>()?,
+        egress: Egress { rules: hosts.iter().map(name).collect::<Result<_, _>>()?, learning: false },
         limits: ProcessLimits::default(),
         grace_ms: 1000,
     })

@@ -109,14 +109,14 @@ struct Airlock {
 impl Airlock {
     /// Carries out the launch. What cannot work is found out here, not in the first session.
     async fn launch(launch: Launch, processes: Processes, egress: Egress) -> Result<Self, String> {
-        let Launch { mode, command, files, egress: names, limits: most, grace_ms: _ } = launch;
+        let Launch { mode, command, files, egress: reachable, limits: most, grace_ms: _ } = launch;
         for file in &files {
             files::write(file).map_err(|error| error.to_string())?;
         }
         for problem in limits::lower(most) {
             processes.events.warn(&problem);
         }
-        egress.allow(names).await;
+        egress.allow(reachable).await;
         let prepared = |command| program::prepare(command).map_err(|error| error.to_string());
         let mut server = None;
         let spare = match mode {
@@ -150,7 +150,7 @@ impl Airlock {
             };
             match order {
                 Order::Launch(_) => self.processes.events.warn("a second launch was ignored"),
-                Order::Egress { names } => self.egress.allow(names).await,
+                Order::Egress(reachable) => self.egress.allow(reachable).await,
                 Order::Signal { process, signal } => self.processes.signal(process, signal),
                 Order::Ping => self.processes.events.mention(AirlockEvent::Pong),
             }

@@ -1,7 +1,7 @@
 //! The way out: whatever a process inside connects to by name becomes a stream to the host, which decides.
 //!
 //! The container has no network but loopback. Each allowed name has an address of its own there, told by a
-//! DNS server, with a listener on each allowed port; programs that use a proxy find one too. The names kept
+//! DNS server, with a listener on each allowed port; programs that use a proxy find one too. The rules kept
 //! here only spare the host the hopeless: the host checks every connection again.
 
 mod dns;
@@ -19,7 +19,8 @@ use std::{
     time::Duration,
 };
 
-use caisson_wire::{AirlockEvent, EgressName, Opener};
+use caisson_wire::{self as wire, AirlockEvent, EgressName, Opener};
+use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
     sync::{Semaphore, watch},
@@ -36,6 +37,12 @@ const MOST_CONNECTIONS: usize = 128;
 const DNS: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 53);
 /// Where programs that use a proxy find it.
 const PROXY: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 3128);
+/// Ports of allowed hosts that are listened on even where they are not allowed, since programs connect to them and
+/// nobody serves them inside: what was wished for can then be told. The most usual first.
+const WATCHED: [u16; 18] =
+    [443, 80, 22, 5432, 3306, 6379, 27017, 587, 465, 25, 993, 9200, 5672, 9092, 1433, 1521, 11211, 21];
+/// At most so many of these, and no more than an eighth of the files the airlock may open.
+const MOST_WATCHED: u64 = 256;
 /// How long to wait when a connection cannot be accepted, for want of file descriptors.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -48,6 +55,8 @@ struct Shared {
     events: Events,
     names: watch::Sender<Arc<Names>>,
     listeners: Mutex<HashMap<EgressName, AbortHandle>>,
+    /// Held while rules or hosts change.
+    changing: tokio::sync::Mutex<()>,
     refusals: Mutex<Refusals>,
     room: Arc<Semaphore>,
 }
@@ -60,6 +69,7 @@ impl Egress {
             events,
             names: watch::Sender::default(),
             listeners: Mutex::default(),
+            changing: tokio::sync::Mutex::default(),
             refusals: Mutex::new(Refusals::new(Instant::now())),
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
         }));
@@ -84,20 +94,39 @@ impl Egress {
         egress
     }
 
-    /// From here on these names may be reached, and no others. Connections to others are cut.
-    pub(crate) async fn allow(&self, allowed: Vec<EgressName>) {
-        let names = self.0.names.borrow().replaced(allowed);
-        let names = match names {
-            Ok(names) => Arc::new(names),
-            Err(error) => return self.0.events.warn(format!("the allowed hosts were not changed: {error}")),
-        };
-        self.0.names.send_replace(names.clone());
+    /// From here on this may be reached, and nothing else. Connections it does not allow are cut.
+    pub(crate) async fn allow(&self, reachable: wire::Egress) {
+        let _alone = self.0.changing.lock().await;
+        let names = self.0.names.borrow().replaced(reachable);
+        match names {
+            Ok(names) => self.change(names).await,
+            Err(error) => self.0.events.warn(format!("the allowed hosts were not changed: {error}")),
+        }
+    }
+
+    /// Gives a host an address if a rule allows it and it has none yet.
+    async fn admit(&self, host: &str) {
+        let _alone = self.0.changing.lock().await;
+        let names = self.0.names.borrow().admitting(host);
+        match names {
+            Some(Ok(names)) => self.change(names).await,
+            Some(Err(error)) => self.0.events.warn(format!("a host got no address: {error}")),
+            None => {}
+        }
+    }
+
+    async fn change(&self, names: Names) {
+        let room =
+            getrlimit(Resource::Nofile).current.map_or(MOST_WATCHED, |files| MOST_WATCHED.min(files / 8));
+        let wanted: HashMap<_, _> =
+            names.listeners(&WATCHED, usize::try_from(room).unwrap_or_default()).into_iter().collect();
+        self.0.names.send_replace(Arc::new(names));
         let gone: Vec<_> = {
             let mut listeners = self.listeners();
-            listeners.extract_if(|name, _| !names.allows(&name.host, name.port)).collect()
+            listeners.extract_if(|name, _| !wanted.contains_key(name)).collect()
         };
         gone.into_iter().for_each(|(_, listener)| listener.abort());
-        for (name, address) in names.listeners() {
+        for (name, address) in wanted {
             if !self.listeners().contains_key(&name) {
                 self.listen(name, address).await;
             }
@@ -114,6 +143,9 @@ impl Egress {
             }
             Err(error) => {
                 let EgressName { host, port } = name;
+                if !self.0.names.borrow().allows(&host, port) {
+                    return;
+                }
                 self.0.events.warn(format!(
                     "no connection to {host}:{port} can be made but through the proxy: {address} is taken ({error})"
                 ));

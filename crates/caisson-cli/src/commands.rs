@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, the request, how its reply reads.
 
+pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod clients;
 pub(crate) mod completions;
@@ -8,8 +9,10 @@ pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod group;
 pub(crate) mod install;
+pub(crate) mod learn;
 pub(crate) mod list;
 pub(crate) mod logs;
+pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod remove;
@@ -44,6 +47,9 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Tools(args) => client(tools::run(args, screen)),
         Command::Call(args) => client(call::run(args, screen)),
         Command::Logs(args) => client(logs::run(args, screen)),
+        Command::Network(args) => client(network::run(args, screen)),
+        Command::Learn(args) => client(learn::run(args, screen)),
+        Command::Audit(args) => client(audit::run(args, screen)),
         Command::Group(args) => client(group::run(args, screen)),
         Command::Connect(args) => client(clients::connect(args, screen)),
         Command::Disconnect(args) => client(clients::disconnect(args, screen)),

@@ -13,6 +13,7 @@ mod groups;
 mod install;
 mod lock;
 mod names;
+mod network;
 mod paths;
 mod remove;
 mod routes;
@@ -42,6 +43,7 @@ pub use paths::{Paths, PathsError};
 
 use self::{lock::Lock, names::Names};
 use crate::{
+    audit::Audit,
     bridge::Installed,
     catalog::{Catalog, CatalogSettings},
     clients::{ClientPlaces, Clients},
@@ -103,6 +105,7 @@ struct Parts {
     gate: Gate,
     state: State,
     pins: Pins,
+    audit: Audit,
     clients: Clients,
     program: PathBuf,
     events: EventSender,
@@ -159,10 +162,12 @@ impl Host {
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let pins = Pins::new(state.clone());
+        let audit = Audit::open(&paths.audit(), SystemTime::now)?;
         let sandbox = Sandbox::new(SandboxParts {
             pins: pins.clone(),
             engines: engines.clone(),
             secrets: secrets.clone(),
+            audit: audit.clone(),
             egress: Egress::new(Resolver::System),
             events: events.clone(),
             home_id: home_id.clone(),
@@ -204,6 +209,7 @@ impl Host {
             gate,
             state,
             pins,
+            audit,
             clients,
             program,
             events,
@@ -298,6 +304,10 @@ impl From<SocketError> for ApiError {
 
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn millis(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn count(number: usize) -> u32 {

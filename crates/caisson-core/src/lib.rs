@@ -4,6 +4,7 @@
 //! settings are handed to it. `ARCHITECTURE.md` maps the modules; a module knows [`model`] and its
 //! right-hand neighbour on the way of a call: bridge → group → gate → sandbox → engine.
 
+pub mod audit;
 pub mod bridge;
 pub mod catalog;
 pub mod clients;

@@ -8,8 +8,10 @@ mod group;
 mod host_rule;
 mod jsonrpc;
 mod name;
+mod pace;
 mod permissions;
 mod progress;
+mod refused;
 mod server;
 mod source;
 mod state;
@@ -25,8 +27,10 @@ pub use jsonrpc::{
     is_mistakable, passes_for,
 };
 pub use name::{GroupName, NameError, SecretName, ServerName};
+pub(crate) use pace::Pace;
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};
 pub use progress::{Progress, ProgressSink};
+pub use refused::Refused;
 pub use server::{LifeSettings, Server, Transport};
 pub use source::{Source, SourceError};
 pub use state::ServerState;

@@ -3,6 +3,7 @@
 //! From the top: [`Sandbox`] knows every server; a supervisor keeps one running, as the state machine in `life`
 //! says; a link is the host's end of one container's pipe; a [`Session`] is one client's way in.
 
+mod allowance;
 mod authorities;
 mod dock;
 mod entrance;
@@ -18,6 +19,7 @@ mod lines;
 mod link;
 mod logs;
 mod mark;
+mod missed;
 mod outbound;
 mod plan;
 mod process;
@@ -25,10 +27,12 @@ mod session;
 mod start;
 mod stdio;
 mod supervisor;
+mod traffic;
 mod vessel;
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
@@ -51,7 +55,8 @@ use self::{
     supervisor::{Ask, Handle, Reply},
 };
 use crate::{
-    egress::Egress,
+    audit::Audit,
+    egress::{Egress, Trial},
     engine::Engines,
     gate::{Permit, Permitted},
     model::{Event, EventSender, HostRule, Server, ServerName, ServerState},
@@ -70,11 +75,13 @@ pub use install::{Install, Output};
 #[doc(hidden)]
 pub use lines::are_lines;
 pub use logs::{Clock, LogLine, LogTail};
+pub use missed::Missed;
 pub use plan::{
     Bind, FolderError, Folders, HOME, InstallNeeds, Network, Places, Plan, PlanError, PlanKind, PlanLine,
     Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
 };
 pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
+pub use traffic::{Reached, Traffic, Tried};
 
 /// How long a shutdown may take; then the pipes are closed, which ends every container all the same.
 const SHUTDOWN: Duration = Duration::from_secs(8);
@@ -101,6 +108,8 @@ pub struct SandboxParts {
     pub clock: Clock,
     /// What servers say of themselves.
     pub pins: Pins,
+    /// Where what happens is noted.
+    pub audit: Audit,
 }
 
 /// Every installed server and its container. Cheap to clone. Must be used within a Tokio runtime.
@@ -127,6 +136,7 @@ impl Sandbox {
             authorities,
             clock,
             pins,
+            audit,
         } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
@@ -142,6 +152,7 @@ impl Sandbox {
             authorities,
             clock,
             pins,
+            audit,
             paused,
             swept,
             mine: Mutex::default(),
@@ -173,12 +184,7 @@ impl Sandbox {
         if **handle.server.borrow() == server {
             return;
         }
-        let hosts: Arc<[HostRule]> = Arc::from(server.permissions.hosts.clone());
-        handle.rules.send_if_modified(|rules| {
-            let changed = **rules != *hosts;
-            *rules = hosts;
-            changed
-        });
+        handle.allowance.grant(&server.permissions);
         handle.server.send_replace(Arc::new(server));
         drop(handle.asks.send(Ask::Changed));
     }
@@ -202,6 +208,65 @@ impl Sandbox {
         let volume = plan::state_volume(name, &self.0.common.home_id);
         let erased = self.0.common.dock.remove_volume(&volume).await;
         erased.map_err(|cause| SandboxError::Engine(Arc::new(cause)))
+    }
+
+    /// What a server has reached and tried since Caisson started.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn traffic(&self, name: &ServerName) -> Result<Traffic, SandboxError> {
+        self.handle(name, |handle| handle.book.read())
+    }
+
+    /// Lets a server reach a host until it stops. What it tried there is settled.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn allow_once(&self, name: &ServerName, rule: HostRule) -> Result<(), SandboxError> {
+        self.handle(name, |handle| {
+            handle.book.settle(&rule);
+            handle.allowance.allow_once(rule);
+        })
+    }
+
+    /// Takes back what was allowed until the server stops: this rule, or all. Whether there was any.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn take_back(&self, name: &ServerName, rule: Option<&HostRule>) -> Result<bool, SandboxError> {
+        self.handle(name, |handle| handle.allowance.take_back(rule))
+    }
+
+    /// What a server may reach until it stops.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn allowed_once(&self, name: &ServerName) -> Result<Vec<HostRule>, SandboxError> {
+        self.handle(name, |handle| handle.allowance.once())
+    }
+
+    /// The user has decided to show a folder: that it was missed is settled.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn settle_folder(&self, name: &ServerName, folder: &Path) -> Result<(), SandboxError> {
+        self.handle(name, |handle| handle.book.shown(folder))
+    }
+
+    /// The user has decided on a host for good: what the server tried there is settled.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn settle(&self, name: &ServerName, rule: &HostRule) -> Result<(), SandboxError> {
+        self.handle(name, |handle| handle.book.settle(rule))
+    }
+
+    /// Begins a trial of a server, or ends it.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn set_trial(&self, name: &ServerName, trial: Option<Trial>) -> Result<(), SandboxError> {
+        self.handle(name, |handle| handle.allowance.set_trial(trial))
     }
 
     /// Whether a server of this name is installed.

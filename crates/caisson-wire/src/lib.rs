@@ -12,12 +12,14 @@ pub mod fuzzing;
 mod gather;
 mod message;
 mod mux;
+mod pattern;
 mod pressure;
 mod stream;
 
 pub use message::{
-    AirlockEvent, Command, Connection, EgressName, Exit, FileMode, Header, Launch, LaunchFile, Mode, Order,
-    ProcessId, ProcessLimits, Refusal, SecretBytes,
+    AirlockEvent, Command, Connection, Egress, EgressName, EgressRule, Exit, FileMode, Header, Launch,
+    LaunchFile, Mode, Order, ProcessId, ProcessLimits, Refusal, SecretBytes,
 };
 pub use mux::{Incoming, MOST_OPENED, Mux, MuxError, Opener};
+pub use pattern::{HostPattern, HostPatternError, address_of};
 pub use stream::Stream;

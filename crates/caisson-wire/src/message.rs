@@ -4,6 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use zeroize::Zeroizing;
 
+use crate::HostPattern;
+
 /// The first frame of every stream: what the stream is for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stream", rename_all = "snake_case")]
@@ -87,11 +89,8 @@ pub enum Refusal {
 pub enum Order {
     /// The first order, once: what to run and what it may reach. Answered by [`AirlockEvent::Ready`].
     Launch(Launch),
-    /// Replaces the names the server may reach.
-    Egress {
-        /// All names that may be reached from here on.
-        names: Vec<EgressName>,
-    },
+    /// Replaces what the server may reach.
+    Egress(Egress),
     /// Sends a signal to a process and all it started. For a process that has ended, nothing happens.
     Signal {
         /// The process.
@@ -113,8 +112,8 @@ pub struct Launch {
     pub command: Command,
     /// Files to write before anything starts.
     pub files: Vec<LaunchFile>,
-    /// Names the server may reach.
-    pub egress: Vec<EgressName>,
+    /// What the server may reach.
+    pub egress: Egress,
     /// Limits of each process. Engines set them too, but rootless Podman's API leaves them out.
     #[serde(default)]
     pub limits: ProcessLimits,
@@ -192,10 +191,29 @@ pub enum FileMode {
     Public,
 }
 
-/// A name and TCP port the server may reach.
+/// What the server may reach. The host decides on each connection again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Egress {
+    /// All that may be reached from here on.
+    pub rules: Vec<EgressRule>,
+    /// Whether a trial runs that is to find out what the server wants: whatever it connects to is put to the host.
+    #[serde(default)]
+    pub learning: bool,
+}
+
+/// Hosts and a TCP port of theirs that the server may reach.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EgressRule {
+    /// The hosts.
+    pub host: HostPattern,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// One host and a TCP port of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct EgressName {
-    /// The DNS name, lower case, without a final dot.
+    /// The DNS name, lower case, without a final dot, or an address.
     pub host: String,
     /// The TCP port.
     pub port: u16,

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use caisson_wire::{
-    AirlockEvent, Command, EgressName, FileMode, Header, Launch, LaunchFile, Mode, Order, ProcessId,
-    ProcessLimits,
+    AirlockEvent, Command, Egress, EgressRule, FileMode, Header, HostPattern, Launch, LaunchFile, Mode,
+    Order, ProcessId, ProcessLimits,
     frame::{self, FrameError},
 };
 use proptest::{collection::vec, prelude::*};
@@ -31,7 +31,13 @@ fn launch() -> impl Strategy<Value = Launch> {
         content: content.into(),
         mode: FileMode::Secret,
     });
-    let name = (".*", any::<u16>()).prop_map(|(host, port)| EgressName { host, port });
+    let host = prop_oneof![
+        "[a-z]{1,9}(\\.[a-z]{1,9}){0,3}",
+        "\\*\\.[a-z]{1,9}\\.[a-z]{1,9}",
+        any::<std::net::IpAddr>().prop_map(|address| address.to_string())
+    ];
+    let host = host.prop_map(|host| host.parse::<HostPattern>().unwrap());
+    let name = (host, any::<u16>()).prop_map(|(host, port)| EgressRule { host, port });
     let limits = any::<[Option<u64>; 3]>().prop_map(|[files, processes, core]| ProcessLimits {
         files,
         processes,
@@ -42,7 +48,7 @@ fn launch() -> impl Strategy<Value = Launch> {
             mode: Mode::Stdio { spare },
             command,
             files,
-            egress,
+            egress: Egress { rules: egress, learning: spare },
             limits,
             grace_ms,
         },

@@ -36,7 +36,7 @@ pub(super) async fn serve_udp(egress: Egress, socket: UdpSocket) {
             sleep(BREATHER).await;
             continue;
         };
-        if let Some(reply) = egress.resolve(&buffer[..length]) {
+        if let Some(reply) = egress.resolve(&buffer[..length]).await {
             // A client that does not take its answer asks again.
             drop(socket.send_to(&reply, client).await);
         }
@@ -58,12 +58,16 @@ async fn exchange(egress: &Egress, client: &mut TcpStream) -> Option<Vec<u8>> {
     let length = usize::from(client.read_u16().await.ok()?);
     let mut question = vec![0; Some(length).filter(|length| *length <= LARGEST)?];
     client.read_exact(&mut question).await.ok()?;
-    egress.resolve(&question)
+    egress.resolve(&question).await
 }
 
 impl Egress {
-    fn resolve(&self, question: &[u8]) -> Option<Vec<u8>> {
-        let reply = answer(question, &self.0.names.borrow())?;
+    async fn resolve(&self, question: &[u8]) -> Option<Vec<u8>> {
+        let mut reply = answer(question, &self.0.names.borrow())?;
+        if let Some(name) = &reply.refused {
+            self.admit(name).await;
+            reply = answer(question, &self.0.names.borrow())?;
+        }
         if let Some(name) = reply.refused {
             self.refused(&name, 0);
         }
@@ -131,15 +135,15 @@ fn address(name: &str, names: &Names) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use caisson_wire::EgressName;
+    use caisson_wire::{Egress as Reachable, EgressRule};
     use proptest::prelude::*;
     use simple_dns::{Name, Question};
 
     use super::*;
 
     fn names() -> Names {
-        let allowed = vec![EgressName { host: "api.example.com".into(), port: 443 }];
-        Names::default().replaced(allowed).unwrap()
+        let rules = vec![EgressRule { host: "api.example.com".parse().unwrap(), port: 443 }];
+        Names::default().replaced(Reachable { rules, learning: false }).unwrap()
     }
 
     fn question(name: &str, qtype: QTYPE) -> Vec<u8> {

@@ -3,14 +3,20 @@ use std::time::Duration;
 use caisson_wire::{Connection, EgressName, Header, Refusal, Stream, frame};
 use tokio::{io::copy_bidirectional, net::TcpStream, time::timeout};
 
-use super::Egress;
+use super::{Egress, names::meant};
 
 /// How long the host may take to connect.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Connects a client, which reached the listener of a name, to that name. When that cannot be, the
+/// Connects a client, which reached the listener of a host, to that host. When that cannot be, the
 /// connection is reset: there is no way to say why.
 pub(super) async fn to_name(egress: Egress, client: TcpStream, target: EgressName) {
+    let EgressName { host, port } = &target;
+    if !egress.0.names.borrow().allows(host, *port) {
+        egress.refused(&meant(host), *port);
+        drop(client.set_zero_linger());
+        return;
+    }
     match egress.connect(&target).await {
         Ok(stream) => egress.relay(client, stream, &target).await,
         Err(_) => drop(client.set_zero_linger()),
@@ -21,7 +27,7 @@ impl Egress {
     /// Asks the host for a connection. Waited for even if the client has gone: only then is it known to be
     /// over on both sides, and clients that come and go in haste pile nothing up.
     pub(super) async fn connect(&self, target: &EgressName) -> Result<Stream, (Refusal, String)> {
-        let EgressName { host, port } = target.clone();
+        let (host, port) = (meant(&target.host), target.port);
         let unreachable = |error: String| (Refusal::Unreachable, error);
         let mut stream = self.0.opener.open().await.map_err(|error| unreachable(error.to_string()))?;
         let asked = async {

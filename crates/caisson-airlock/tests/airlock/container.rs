@@ -22,7 +22,7 @@ async fn container() -> Option<Host> {
     given.env.insert("GIVEN".into(), "hunter2".into());
     let launch = Launch {
         mode: Mode::Exec,
-        egress: names(&[("api.example.com", 443)]),
+        egress: rules(&[("api.example.com", 443)]),
         files: vec![file(std::path::Path::new("/run/secrets/TOKEN"), "hunter2", FileMode::Secret)],
         ..stdio(given, false)
     };

@@ -1,6 +1,6 @@
 use std::{process::Command, time::Duration};
 
-use caisson_wire::{AirlockEvent, Connection, Header, Launch, Mode, Order, Refusal, Stream, frame};
+use caisson_wire::{AirlockEvent, Connection, Egress, Header, Launch, Mode, Order, Refusal, Stream, frame};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{sleep, timeout},
@@ -20,7 +20,7 @@ async fn alone(allowed: &[(&str, u16)]) -> Option<Host> {
         println!("skipped: this machine allows no network namespaces");
         return None;
     }
-    let launch = Launch { mode: Mode::Exec, egress: names(allowed), ..stdio(command(&["cat"]), false) };
+    let launch = Launch { mode: Mode::Exec, egress: rules(allowed), ..stdio(command(&["cat"]), false) };
     Some(Host::start_in(&wrapper).await.launched(launch).await)
 }
 
@@ -85,9 +85,14 @@ fn other_names_do_not_exist_and_the_host_is_told() {
         assert!(found.contains("localhost") && !found.contains("evil"), "{found}");
         let refused = host.expect(|event| matches!(event, AirlockEvent::Refused { .. })).await;
         assert_eq!(refused, AirlockEvent::Refused { host: "evil.example.com".into(), port: 0 });
-        // A port that was not allowed has no listener.
-        let other_port = host.run(2, "bash -c 'exec 3<>/dev/tcp/api.example.com/22' 2>&1").await;
+        let other_port = host.run(2, "bash -c 'exec 3<>/dev/tcp/api.example.com/8080' 2>&1").await;
         assert!(other_port.contains("refused"), "{other_port}");
+        // Ports that programs often want are watched, so that people can be told.
+        let mut watched =
+            host.exec(4, bash("exec 3<>/dev/tcp/api.example.com/5432; cat <&3; echo over")).await;
+        assert_eq!(text(&mut watched).await, "over\n");
+        let refused = host.expect(|event| matches!(event, AirlockEvent::Refused { .. })).await;
+        assert_eq!(refused, AirlockEvent::Refused { host: "api.example.com".into(), port: 5432 });
         let outside = host.run(3, "bash -c 'exec 3<>/dev/tcp/192.0.2.1/443' 2>&1").await;
         assert!(outside.contains("unreachable"), "{outside}");
     });
@@ -155,7 +160,7 @@ fn names_change_while_the_server_runs() {
         let connect = |name: &str| bash(&format!("exec 3<>/dev/tcp/{name}/443 && cat <&3; echo over"));
         let mut first = host.exec(1, connect("one.example.com")).await;
         let (_, _, _server) = answer(&mut host, Connection::Open).await;
-        host.order(Order::Egress { names: names(&[("two.example.com", 443)]) }).await;
+        host.order(Order::Egress(rules(&[("two.example.com", 443)]))).await;
         // What is no longer allowed is cut.
         assert_eq!(text(&mut first).await, "over\n");
         let mut second = host.exec(2, connect("two.example.com")).await;
@@ -166,6 +171,55 @@ fn names_change_while_the_server_runs() {
         assert_eq!(text(&mut host.exec(3, connect("one.example.com")).await).await, "over\n");
         host.expect(|event| matches!(event, AirlockEvent::Refused { host, .. } if host == "one.example.com"))
             .await;
+    });
+}
+
+#[test]
+fn a_star_and_an_address_are_reached_by_name() {
+    within(30, async {
+        let Some(mut host) = alone(&[("*.example.com", 5432), ("10.0.0.0/8", 5432)]).await else { return };
+        for (number, (asked, target)) in
+            [("db.example.com", "db.example.com"), ("10-1-2-3.caisson.internal", "10.1.2.3")]
+                .into_iter()
+                .enumerate()
+        {
+            let connect = bash(&format!("exec 3<>/dev/tcp/{asked}/5432 && cat <&3"));
+            let mut client = host.exec(number as u64 + 1, connect).await;
+            let (name, port, mut server) = answer(&mut host, Connection::Open).await;
+            assert_eq!((name.as_str(), port), (target, 5432));
+            server.write_all(b"hello").await.unwrap();
+            server.shutdown().await.unwrap();
+            assert_eq!(text(&mut client).await, "hello");
+        }
+        let found = host
+            .run(3, "for name in example.com 11-1-2-3.caisson.internal; do getent hosts $name; done")
+            .await;
+        assert_eq!(found, "");
+    });
+}
+
+#[test]
+fn in_a_trial_every_wish_is_put_to_the_host() {
+    within(30, async {
+        let Some(mut host) = alone(&[]).await else { return };
+        host.order(Order::Egress(Egress { rules: Vec::new(), learning: true })).await;
+        // Orders are carried out one after the other.
+        host.order(Order::Ping).await;
+        host.expect(|event| matches!(event, AirlockEvent::Pong)).await;
+        for (number, (name, port)) in
+            [("api.example.com", 443), ("db.example.org", 5432)].into_iter().enumerate()
+        {
+            let connect = bash(&format!("exec 3<>/dev/tcp/{name}/{port} && cat <&3; echo over"));
+            let mut client = host.exec(number as u64 + 1, connect).await;
+            let no = Connection::Refused { why: Refusal::Forbidden, detail: "not yet".into() };
+            let (asked, at, _) = answer(&mut host, no).await;
+            assert_eq!((asked.as_str(), at), (name, port));
+            assert_eq!(text(&mut client).await, "over\n");
+        }
+        host.order(Order::Egress(Egress::default())).await;
+        host.order(Order::Ping).await;
+        host.expect(|event| matches!(event, AirlockEvent::Pong)).await;
+        assert_eq!(host.run(3, "getent hosts api.example.com").await, "");
     });
 }
 

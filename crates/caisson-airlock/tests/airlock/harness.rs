@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use caisson_wire::{
-    AirlockEvent, Command, Connection, EgressName, Exit, Header, Launch, LaunchFile, Mode, Mux, MuxError,
-    Opener, Order, ProcessId, ProcessLimits, Stream, frame,
+    AirlockEvent, Command, Connection, Egress, EgressRule, Exit, Header, Launch, LaunchFile, Mode, Mux,
+    MuxError, Opener, Order, ProcessId, ProcessLimits, Stream, frame,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
@@ -41,7 +41,7 @@ pub(crate) fn stdio(command: Command, spare: bool) -> Launch {
         mode: Mode::Stdio { spare },
         command,
         files: vec![],
-        egress: vec![],
+        egress: Egress::default(),
         limits: ProcessLimits::default(),
         grace_ms: 200,
     }
@@ -200,8 +200,10 @@ pub(crate) async fn read_line(stream: &mut Stream) -> String {
     String::from_utf8(line).unwrap()
 }
 
-pub(crate) fn names(names: &[(&str, u16)]) -> Vec<EgressName> {
-    names.iter().map(|(host, port)| EgressName { host: (*host).to_owned(), port: *port }).collect()
+pub(crate) fn rules(rules: &[(&str, u16)]) -> Egress {
+    let rules =
+        rules.iter().map(|(host, port)| EgressRule { host: host.parse().unwrap(), port: *port }).collect();
+    Egress { rules, learning: false }
 }
 
 pub(crate) fn file(path: &std::path::Path, content: &str, mode: caisson_wire::FileMode) -> LaunchFile {

@@ -3,7 +3,7 @@ use caisson_core::{
     model::Event,
 };
 
-use super::{Outcome, list};
+use super::{Outcome, list, network};
 use crate::{
     exit, reach,
     show::{Screen, escape},
@@ -33,7 +33,7 @@ pub(crate) async fn run(_: &Args, screen: &Screen) -> Outcome {
     Ok(exit::OK)
 }
 
-fn text(event: &Event) -> String {
+pub(super) fn text(event: &Event) -> String {
     match event {
         Event::State { server, state } => format!("{server}: {}", list::state(state)),
         Event::Changed { server } => format!("{server}: its file changed"),
@@ -43,9 +43,24 @@ fn text(event: &Event) -> String {
             let detail = progress.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             format!("{server}: {}{detail}", progress.step)
         }
-        Event::EgressRefused { server, host, port, reason } => {
-            format!("{server}: may not reach {host}:{port}: {reason}")
+        Event::EgressRefused { server, host, port, reason, rule, .. } => {
+            let decide = rule.as_ref().map(|rule| {
+                format!(". `caisson network allow {server} {rule}` lets it (--once: until it stops), `block` keeps it closed")
+            });
+            format!(
+                "{server} tried to reach {}: {reason}{}",
+                network::target(host, *port),
+                decide.unwrap_or_default()
+            )
         }
+        Event::FolderMissed { server, folder, write } => {
+            let (wanted, option) = if *write { ("change", " --write") } else { ("read", "") };
+            let folder = folder.display();
+            format!(
+                "{server} wanted to {wanted} {folder}. `caisson network folder {server} {folder}{option}` shows it that"
+            )
+        }
+        Event::Rules { server } => format!("{server}: what it may reach was decided anew"),
         Event::Groups { broken: None } => "the groups changed".into(),
         Event::Groups { broken: Some(reason) } => format!("groups.toml is broken: {reason}"),
         Event::Paused { paused: true } => "all servers are paused".into(),

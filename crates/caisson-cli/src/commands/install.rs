@@ -125,6 +125,7 @@ impl Args {
             env: self.env.into_iter().collect(),
             transport: self.http,
             permissions: Permissions {
+                blocked: Vec::new(),
                 hosts: self.hosts,
                 folders: self.folders,
                 secrets: self.secrets,
@@ -297,7 +298,7 @@ mod tests {
             &["ftp:x"][..],
             &["npm:x", "--name", "a/b"],
             &["npm:x", "--name", "a\u{1b}[31m"],
-            &["npm:x", "--host", "1.2.3.4"],
+            &["npm:x", "--host", "1.2.3.4/8"],
             &["npm:x", "--memory", "lots"],
             &["npm:x", "--secret", "K=hunter2"],
         ] {

@@ -9,7 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::refusal::Refusal;
-use crate::gate::CallerId;
+use crate::{gate::CallerId, model::Pace};
 
 /// Seconds' worth of requests that may come at once, after a time without any.
 const BURST: f64 = 5.0;
@@ -24,10 +24,7 @@ pub(super) struct Rates {
 }
 
 struct Client {
-    /// Requests it may make at once.
-    left: f64,
-    /// When that was so.
-    since: Instant,
+    pace: Pace,
     /// Requests that are being answered.
     underway: usize,
 }
@@ -46,25 +43,19 @@ impl Rates {
     /// Gives `caller` a turn, if it has one left.
     pub(super) fn take(self: &Arc<Self>, caller: CallerId) -> Result<Turn, Refusal> {
         let (rate, now) = (f64::from(self.per_second), Instant::now());
-        let left = |client: &Client| {
-            (client.left + now.duration_since(client.since).as_secs_f64() * rate).min(rate * BURST)
-        };
         let mut clients = self.clients();
         if clients.len() > MOST_REMEMBERED {
             // Whoever has its whole burst is as good as new.
-            clients.retain(|_, client| client.underway > 0 || left(client) < rate * BURST);
+            clients.retain(|_, client| client.underway > 0 || !client.pace.is_rested(now));
         }
-        let new = || Client { left: rate * BURST, since: now, underway: 0 };
+        let new = || Client { pace: Pace::new(rate, rate * BURST, now), underway: 0 };
         let client = clients.entry(caller.clone()).or_insert_with(new);
         if client.underway >= self.at_once {
             return Err(Refusal::TooManyRequests(self.at_once));
         }
-        client.left = left(client);
-        client.since = now;
-        if client.left < 1.0 {
+        if !client.pace.step(now) {
             return Err(Refusal::TooFast(self.per_second));
         }
-        client.left -= 1.0;
         client.underway += 1;
         drop(clients);
         Ok(Turn { rates: Arc::clone(self), caller })

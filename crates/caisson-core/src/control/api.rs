@@ -4,16 +4,19 @@
 //! is one, is an [`ApiError`]. While a request runs, the server may send [`Notice`]s that name its id.
 //! Times are seconds since 1970 (UTC) unless a field says otherwise.
 
+mod audit;
 mod client;
 mod daemon;
 mod error;
 mod group;
 mod install;
+mod network;
 mod secret;
 mod server;
 mod stream;
 mod token;
 
+pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
 pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
 pub use daemon::{
     Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
@@ -21,6 +24,10 @@ pub use daemon::{
 pub use error::{ApiError, ErrorCode};
 pub use group::{GroupList, GroupView, ListGroups, RemoveGroup, SetGroup};
 pub use install::{AcceptInstall, DiscardInstall, InstallOptions, PrepareInstall, Prepared, Ticket};
+pub use network::{
+    AllowFolder, AllowHost, BlockHost, ForgetHost, Learn, Learning, NetworkView, Proposal, Propose,
+    ShowNetwork,
+};
 pub use secret::{ListSecrets, RemoveSecret, SecretList, SetSecret};
 pub use server::{
     CallReply, CallTool, GetPlan, ListServers, ListTools, PlanRow, PlanView, RemoveServer, RemovedServer,
@@ -80,6 +87,15 @@ methods! {
     "server.tools": ListTools => ToolList,
     "server.call": CallTool => CallReply,
     "server.logs": ReadLogs => LogTail,
+    "network.show": ShowNetwork => NetworkView,
+    "network.allow": AllowHost => NetworkView,
+    "network.block": BlockHost => NetworkView,
+    "network.forget": ForgetHost => NetworkView,
+    "folder.allow": AllowFolder => NetworkView,
+    "learn": Learn => Learning,
+    "learn.propose": Propose => Proposal,
+    "audit.read": ReadAudit => AuditList,
+    "audit.check": CheckAudit => AuditReport,
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,
     "install.discard": DiscardInstall => Done,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
+    audit::AuditError,
     bridge::LocalError,
     catalog::CatalogError,
     control::api::{ApiError, ErrorCode},
@@ -31,6 +32,12 @@ impl From<RegistryError> for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
+        Self::new(ErrorCode::Storage, error.to_string())
+    }
+}
+
+impl From<AuditError> for ApiError {
+    fn from(error: AuditError) -> Self {
         Self::new(ErrorCode::Storage, error.to_string())
     }
 }

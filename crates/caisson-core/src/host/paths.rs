@@ -93,6 +93,11 @@ impl Paths {
         self.data.join("state.sqlite")
     }
 
+    /// The record of what happened.
+    pub fn audit(&self) -> PathBuf {
+        self.data.join("audit.sqlite")
+    }
+
     /// The lock of the one process that owns the state.
     pub fn lock(&self) -> PathBuf {
         self.data.join("daemon.lock")

@@ -13,11 +13,12 @@ use crate::{
     control::{
         Call, CallError, Reply, Service,
         api::{
-            AcceptInstall, ApiError, CallTool, ConnectClient, DiscardInstall, DisconnectClient, Doctor, Done,
-            ErrorCode, GetPlan, GetStatus, IssueToken, ListClients, ListGroups, ListSecrets, ListServers,
-            ListTokens, ListTools, NoticeBody, OpenSession, Pause, PrepareInstall, ReadLogs, RemoveGroup,
-            RemoveSecret, RemoveServer, Request, RestartServer, RevokeToken, SetGroup, SetSecret, ShowServer,
-            Shutdown, StartServer, StopServer, SubscribeEvents, Ticket,
+            AcceptInstall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit, ConnectClient,
+            DiscardInstall, DisconnectClient, Doctor, Done, ErrorCode, ForgetHost, GetPlan, GetStatus,
+            IssueToken, Learn, ListClients, ListGroups, ListSecrets, ListServers, ListTokens, ListTools,
+            NoticeBody, OpenSession, Pause, PrepareInstall, Propose, ReadAudit, ReadLogs, RemoveGroup,
+            RemoveSecret, RemoveServer, Request, RestartServer, RevokeToken, SetGroup, SetSecret,
+            ShowNetwork, ShowServer, Shutdown, StartServer, StopServer, SubscribeEvents, Ticket,
         },
     },
     model::{Event, ProgressSink, ServerName},
@@ -75,6 +76,25 @@ impl Service for Host {
             ConnectClient::METHOD => through(&call, async move |it| host.connect_client(it).await).await,
             DisconnectClient::METHOD => {
                 through(&call, async move |it| host.disconnect_client(it).await).await
+            }
+            ShowNetwork::METHOD => answer(&call, |it: ShowNetwork| host.network(&it.server)),
+            Propose::METHOD => answer(&call, |it: Propose| host.propose(&it)),
+            ReadAudit::METHOD => wait(&call, async |it: ReadAudit| host.read_audit(it).await).await,
+            CheckAudit::METHOD => wait(&call, async |_: CheckAudit| host.check_audit().await).await,
+            AllowHost::METHOD => {
+                through(&call, async move |it: AllowHost| host.allow_host(&it.server, it.rule, it.once).await)
+                    .await
+            }
+            BlockHost::METHOD => {
+                through(&call, async move |it: BlockHost| host.block_host(&it.server, it.rule).await).await
+            }
+            ForgetHost::METHOD => {
+                through(&call, async move |it: ForgetHost| host.forget_host(&it.server, it.rule).await).await
+            }
+            AllowFolder::METHOD => through(&call, async move |it| host.allow_folder(it).await).await,
+            Learn::METHOD => {
+                let (reply, running) = host.try_out(&call.params::<Learn>()?, call.notices)?;
+                Ok(Reply::of::<Learn>(&reply)?.then(running))
             }
             SetGroup::METHOD => through(&call, async move |it| host.set_group(it).await).await,
             RemoveGroup::METHOD => {

@@ -1,8 +1,10 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use ts_rs::TS;
 
-use super::{Progress, ServerName, ServerState};
+use super::{HostRule, Progress, Refused, ServerName, ServerState};
 
 /// Something that happened, for everyone who watches: the CLI, the window, the tray.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -50,10 +52,28 @@ pub enum Event {
         server: ServerName,
         /// The host it named.
         host: String,
-        /// The TCP port.
+        /// The TCP port; 0 when only the name was asked for.
         port: u16,
         /// Why it was refused.
+        why: Refused,
+        /// The same in words.
         reason: String,
+        /// What the user would have to allow; none where nothing would help.
+        rule: Option<HostRule>,
+    },
+    /// A server looked for a file or folder of the user's that it does not see.
+    FolderMissed {
+        /// The server.
+        server: ServerName,
+        /// The folder that would have to be shown. The server has named it: show it escaped.
+        folder: PathBuf,
+        /// Whether it wanted to change something in it.
+        write: bool,
+    },
+    /// What a server may reach was changed, or a trial began or ended.
+    Rules {
+        /// The server.
+        server: ServerName,
     },
     /// All servers were paused, or may run again.
     Paused {

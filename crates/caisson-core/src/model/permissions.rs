@@ -12,6 +12,9 @@ pub struct Permissions {
     /// Hosts it may open TCP connections to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostRule>,
+    /// Hosts it never reaches, whatever else is allowed, and about which nobody is asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocked: Vec<HostRule>,
     /// Folders of the user's it sees.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub folders: Vec<FolderGrant>,

@@ -193,7 +193,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// SQLite gives its companions the mode of the file itself, so that is set before it is first opened.
-fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);

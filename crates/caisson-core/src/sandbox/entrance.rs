@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use caisson_wire::EgressName;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 };
 use crate::{
     gate::CallerId,
-    model::{HostRule, Server, ServerName, Transport},
+    model::{Server, ServerName, Transport},
 };
 
 /// A session that is about to be opened.
@@ -67,9 +66,4 @@ impl Entrance {
             }
         }
     }
-}
-
-/// The rules as the airlock is told of them.
-pub(super) fn egress_names(rules: &[HostRule]) -> Vec<EgressName> {
-    rules.iter().map(|rule| EgressName { host: rule.host().to_owned(), port: rule.port() }).collect()
 }

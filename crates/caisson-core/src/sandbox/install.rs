@@ -10,14 +10,19 @@ use tokio::{
 };
 
 use super::{
-    Plan, PlanKind, SandboxError, SessionError, StartError, entrance,
+    Plan, PlanKind, SandboxError, SessionError, StartError,
     link::{Link, LinkParts},
     logs::Logs,
-    outbound::Outbound,
+    outbound::{Outbound, OutboundParts, told},
     process::{Fate, Process},
     start::{Common, GRACE},
+    traffic::Book,
 };
-use crate::model::{HostRule, ServerName};
+use crate::{
+    audit::Phase,
+    egress::HostRules,
+    model::{HostRule, ServerName},
+};
 
 /// Bytes kept of each of a command's outputs; of a longer one, the end.
 const MOST_OUTPUT: usize = 4 << 20;
@@ -28,7 +33,7 @@ pub struct Install {
     link: Arc<Link>,
     common: Arc<Common>,
     /// The hosts it may reach; held, since they are in force while this lives.
-    _rules: watch::Sender<Arc<[HostRule]>>,
+    _rules: watch::Sender<Arc<HostRules>>,
 }
 
 /// How a command of an install went.
@@ -80,18 +85,26 @@ impl Install {
         let limits = plan.process_limits();
         let vessel = common.run(plan).await.map_err(failed)?;
         let container = vessel.hull.id();
-        let (sender, rules) = watch::channel(Arc::<[HostRule]>::from(hosts));
+        let (sender, rules) = watch::channel(Arc::new(HostRules::allowing(hosts)));
         let logs = Logs::new(common.clock);
         let launch = Launch {
             mode: Mode::Exec,
             command: Command { argv: Vec::new(), env: BTreeMap::new(), cwd: None },
             files,
-            egress: entrance::egress_names(&rules.borrow().clone()),
+            egress: told(&rules.borrow().clone()),
             limits,
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
-        let outbound =
-            Outbound::new(server.clone(), common.egress.clone(), rules, common.events.clone(), logs.clone());
+        let outbound = Outbound::new(OutboundParts {
+            server: server.clone(),
+            phase: Phase::Install,
+            egress: common.egress.clone(),
+            rules,
+            events: common.events.clone(),
+            audit: common.audit.clone(),
+            logs: logs.clone(),
+            book: Book::new(common.clock),
+        });
         let link = match Link::launch(vessel, launch, LinkParts { logs, outbound }).await {
             Ok(link) => link,
             Err(cause) => {

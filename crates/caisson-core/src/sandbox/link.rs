@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use caisson_wire::{
-    AirlockEvent, Command, Connection, EgressName, Header, Incoming, Launch, Mode, Mux, MuxError, Opener,
-    Order, ProcessId, Stream, frame,
+    AirlockEvent, Command, Connection, Egress, Header, Incoming, Launch, Mode, Mux, MuxError, Opener, Order,
+    ProcessId, Stream, frame,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -174,10 +174,10 @@ impl Link {
         }
     }
 
-    /// Replaces the names the server may reach.
-    pub(super) async fn allow(&self, names: Vec<EgressName>) {
+    /// Replaces what the server may reach.
+    pub(super) async fn allow(&self, reachable: Egress) {
         // A link that is over allows nothing anyway.
-        drop(self.orders.send(Order::Egress { names }).await);
+        drop(self.orders.send(Order::Egress(reachable)).await);
     }
 
     /// The room for sessions over connections.
@@ -334,7 +334,7 @@ fn told(event: AirlockEvent, shared: &Shared, ready: &mut Option<oneshot::Sender
             return shared.processes.ended(process, Fate::NotStarted(reason));
         }
         AirlockEvent::Refused { host, port } => {
-            return shared.outbound.tell(&host, port, "the user has not allowed it");
+            return shared.outbound.refused_inside(&host, port);
         }
         AirlockEvent::Warning { text } => return shared.logs.note(&text),
         AirlockEvent::Started { .. } | AirlockEvent::Pong => return,

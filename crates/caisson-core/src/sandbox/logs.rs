@@ -5,6 +5,7 @@ mod hidden;
 
 use std::{
     collections::VecDeque,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -15,6 +16,7 @@ use tokio::sync::broadcast;
 use ts_rs::TS;
 
 use self::hidden::Hidden;
+use super::missed;
 use crate::model::SecretName;
 
 /// Lines kept.
@@ -27,6 +29,9 @@ const LONGEST: usize = 8 << 10;
 const MOST_REASON: usize = 400;
 /// Lines a slow reader of the live feed may lag behind.
 const LIVE: usize = 512;
+
+/// Paths a slow listener may lag behind.
+const MISSED: usize = 32;
 
 /// Where the sandbox gets the time from.
 pub type Clock = fn() -> SystemTime;
@@ -63,6 +68,7 @@ struct Inner {
     ring: Mutex<Ring>,
     live: broadcast::Sender<LogLine>,
     hidden: Mutex<Arc<Hidden>>,
+    missed: broadcast::Sender<(PathBuf, bool)>,
     clock: Clock,
 }
 
@@ -75,7 +81,8 @@ struct Ring {
 impl Logs {
     pub(super) fn new(clock: Clock) -> Self {
         let live = broadcast::Sender::new(LIVE);
-        Self(Arc::new(Inner { ring: Mutex::default(), live, hidden: Mutex::default(), clock }))
+        let (ring, hidden, missed) = (Mutex::default(), Mutex::default(), broadcast::Sender::new(MISSED));
+        Self(Arc::new(Inner { ring, live, hidden, missed, clock }))
     }
 
     /// From here on, none of these values stands in the log; their names do.
@@ -84,8 +91,22 @@ impl Logs {
         *self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner) = hidden;
     }
 
+    /// Reads from an error of the server's which of the user's files it looked for in vain.
+    pub(super) fn overhear(&self, error: &[u8]) {
+        for path in missed::paths(error) {
+            // Nobody listening is fine.
+            drop(self.0.missed.send(path));
+        }
+    }
+
+    /// The user's files that the server looked for in vain, from here on, and whether it wanted to write there.
+    pub(super) fn missed(&self) -> broadcast::Receiver<(PathBuf, bool)> {
+        self.0.missed.subscribe()
+    }
+
     /// Keeps one line, as the server wrote it.
     pub(super) fn push(&self, process: u64, line: &[u8]) {
+        self.overhear(line);
         let at = (self.0.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let hidden = Arc::clone(&self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner));
         let text = shown(&hidden.without(line));

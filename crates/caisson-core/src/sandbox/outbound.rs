@@ -6,104 +6,187 @@ use std::{
     time::Duration,
 };
 
-use caisson_wire::{Connection, Refusal, Stream, frame};
+use caisson_wire::{self as wire, Connection, EgressRule, Stream, frame};
 use tokio::{
+    io::AsyncWriteExt,
     sync::{Semaphore, watch},
     time::Instant,
 };
 
-use super::logs::Logs;
+use super::{logs::Logs, traffic::Book};
 use crate::{
-    egress::Egress,
-    model::{Event, EventSender, HostRule, ServerName},
+    audit::{Audit, Happening, Phase},
+    egress::{CarryError, Decision, Egress, HostRules, NoWay, Outside, Tally, carry},
+    model::{Event, EventSender, HostRule, Pace, Refused, ServerName},
 };
 
 /// Connections of one server at a time.
 const MOST_CONNECTIONS: usize = 128;
+/// New connections of one server a second, in the long run.
+const PACE: f64 = 32.0;
+/// New connections at once, after a time of rest.
+const BURST: f64 = 256.0;
 /// The same refusal is told once in so long a time.
 const QUIET: Duration = Duration::from_secs(30);
 /// Different refusals told of in that time.
 const MOST_REFUSALS: usize = 32;
 
-/// The hosts a server may reach, as they are at each moment.
-pub(super) type Rules = watch::Receiver<Arc<[HostRule]>>;
+/// What a server may reach, as it is at each moment.
+pub(super) type Rules = watch::Receiver<Arc<HostRules>>;
+
+/// The rules as the airlock is told of them.
+pub(super) fn told(rules: &HostRules) -> wire::Egress {
+    let rule = |rule: &HostRule| EgressRule { host: rule.host().clone(), port: rule.port() };
+    wire::Egress { rules: rules.allowed.iter().map(rule).collect(), learning: rules.trial.is_some() }
+}
 
 /// What one container's connections need.
-#[derive(Debug)]
+pub(super) struct OutboundParts {
+    pub(super) server: ServerName,
+    pub(super) phase: Phase,
+    pub(super) egress: Egress,
+    pub(super) rules: Rules,
+    pub(super) events: EventSender,
+    pub(super) audit: Audit,
+    pub(super) logs: Logs,
+    pub(super) book: Book,
+}
+
+/// The host's end of one container's connections.
 pub(super) struct Outbound {
-    server: ServerName,
-    egress: Egress,
-    rules: Rules,
-    events: EventSender,
-    logs: Logs,
+    parts: OutboundParts,
     room: Semaphore,
-    told: Mutex<HashMap<(String, u16), Instant>>,
+    pace: Mutex<Pace>,
+    told: Mutex<HashMap<(String, u16, bool), Instant>>,
 }
 
 impl Outbound {
-    pub(super) fn new(
-        server: ServerName,
-        egress: Egress,
-        rules: Rules,
-        events: EventSender,
-        logs: Logs,
-    ) -> Self {
+    pub(super) fn new(parts: OutboundParts) -> Self {
+        let pace = Pace::new(PACE, BURST, Instant::now());
         let room = Semaphore::new(MOST_CONNECTIONS);
-        Self { server, egress, rules, events, logs, room, told: Mutex::default() }
+        Self { parts, room, pace: Mutex::new(pace), told: Mutex::default() }
     }
 
     /// Serves one connection from its request to its end.
     pub(super) async fn serve(&self, mut stream: Stream, host: &str, port: u16) {
         let Ok(_place) = self.room.try_acquire() else {
             let full = format!("it has {MOST_CONNECTIONS} connections, the most a server may have");
-            return self.refuse(stream, Refusal::Unreachable, host, port, full).await;
+            return self.refuse(stream, host, port, NoWay::new(Refused::TooMany, full)).await;
         };
-        let rules = self.rules.borrow().clone();
-        let mut outside = match self.egress.connect(&rules, host, port).await {
+        if !self.pace.lock().unwrap_or_else(PoisonError::into_inner).step(Instant::now()) {
+            let fast = format!("it opens connections faster than {PACE} a second");
+            return self.refuse(stream, host, port, NoWay::new(Refused::TooMany, fast)).await;
+        }
+        let rules = self.parts.rules.borrow().clone();
+        let outside = match self.parts.egress.connect(&rules, host, port).await {
             Ok(outside) => outside,
-            Err((why, detail)) => return self.refuse(stream, why, host, port, detail).await,
+            Err(no) => return self.refuse(stream, host, port, no).await,
         };
         if frame::write(&mut stream, &Connection::Open).await.is_err() {
             return;
         }
-        let mut rules = self.rules.clone();
-        let revoked = rules.wait_for(|rules| !rules.iter().any(|rule| rule.allows(host, port)));
-        tokio::select! {
-            // Each direction closes on its own; an error of either ends both, and both sides see it.
-            _ = tokio::io::copy_bidirectional(&mut stream, &mut outside) => {}
-            Ok(_) = revoked => self.tell(host, port, "the user has taken the permission back"),
+        // Dropping the stream resets it: the server sees that the connection was cut.
+        if let Err(no) = self.carried(stream, outside, host, port).await {
+            self.tell(host, port, &no);
         }
     }
 
-    async fn refuse(&self, mut stream: Stream, why: Refusal, host: &str, port: u16, detail: String) {
-        self.tell(host, port, &detail);
+    /// Carries a connection to its end; or says why it was cut.
+    async fn carried(&self, stream: Stream, outside: Outside, host: &str, port: u16) -> Result<(), NoWay> {
+        let named = host.to_owned();
+        let connected = Happening::Connected { host: named.clone(), port, address: outside.address() };
+        self.note(connected);
+        let (began, tally) = (Instant::now(), self.parts.book.opened(host, port));
+        let _open = Open { outbound: self, host: named, port, tally: tally.clone(), began };
+        let mut rules = self.parts.rules.clone();
+        let revoked = rules.wait_for(|rules| rules.decide(host, port) != Decision::Allowed);
+        tokio::select! {
+            carried = carry(stream, outside, &tally) => match carried {
+                Err(CarryError::Mismatch(why)) => Err(NoWay::new(Refused::Mismatch, why)),
+                // A connection that breaks is everyday life.
+                Ok(()) | Err(CarryError::Io(_)) => Ok(()),
+            },
+            Ok(_) = revoked => {
+                Err(NoWay::new(Refused::Revoked, "the user has taken the permission back"))
+            }
+        }
+    }
+
+    async fn refuse(&self, mut stream: Stream, host: &str, port: u16, no: NoWay) {
+        self.tell(host, port, &no);
+        let refused = Connection::Refused { why: no.word(), detail: no.detail };
         // The airlock may be gone by now; then nobody needs the answer.
-        drop(frame::write(&mut stream, &Connection::Refused { why, detail }).await);
-        drop(tokio::io::AsyncWriteExt::shutdown(&mut stream).await);
+        drop(frame::write(&mut stream, &refused).await);
+        drop(stream.shutdown().await);
+    }
+
+    /// The airlock has refused a connection by itself, by the rules it was told.
+    pub(super) fn refused_inside(&self, host: &str, port: u16) {
+        let no = match self.parts.rules.borrow().decide(host, port) {
+            Decision::Blocked(rule) => NoWay::new(Refused::Blocked, format!("the user has blocked {rule}")),
+            // A rule may have come this moment.
+            Decision::Unknown | Decision::Allowed => NoWay::not_allowed(host, port),
+        };
+        self.tell(host, port, &no);
     }
 
     /// Tells people of a refusal, the same one only once in a while: a server may try in a loop.
-    pub(super) fn tell(&self, host: &str, port: u16, reason: &str) {
-        let host: String = host.chars().take(255).collect::<String>().escape_debug().collect();
-        if !self.is_news(&host, port) {
+    fn tell(&self, host: &str, port: u16, no: &NoWay) {
+        // A name has at most so many bytes (RFC 1035, 2.3.4).
+        let host: String = host.chars().take(255).collect();
+        self.parts.book.refused(&host, port, no);
+        if !self.is_news(&host, port, no.rule.is_some()) {
             return;
         }
-        self.logs.note(&format!("refused a connection to {host}:{port}: {reason}"));
-        let server = self.server.clone();
+        let (server, why, reason) = (self.parts.server.clone(), no.why, no.detail.clone());
+        self.note(Happening::Refused { host: host.clone(), port, why, reason: reason.clone() });
+        let host: String = host.escape_debug().collect();
+        self.parts.logs.note(&format!("refused a connection to {host}:{port}: {reason}"));
+        if why == Refused::Blocked {
+            return;
+        }
         // Nobody watching is fine.
-        drop(self.events.send(Event::EgressRefused { server, host, port, reason: reason.to_owned() }));
+        let rule = no.rule.clone();
+        drop(self.parts.events.send(Event::EgressRefused { server, host, port, why, reason, rule }));
     }
 
-    fn is_news(&self, host: &str, port: u16) -> bool {
+    fn is_news(&self, host: &str, port: u16, askable: bool) -> bool {
         let now = Instant::now();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| now.duration_since(*at) < QUIET);
-        let key = (host.to_owned(), port);
+        let key = (host.to_owned(), port, askable);
         if told.contains_key(&key) || told.len() >= MOST_REFUSALS {
             return false;
         }
         told.insert(key, now);
         true
+    }
+
+    fn note(&self, happening: Happening) {
+        self.parts.audit.note(&self.parts.server, self.parts.phase, happening);
+    }
+}
+
+/// A connection that is open. However it ends, its end is noted.
+struct Open<'a> {
+    outbound: &'a Outbound,
+    host: String,
+    port: u16,
+    tally: Arc<Tally>,
+    began: Instant,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let Self { outbound, host, port, tally, began } = self;
+        outbound.parts.book.closed(host, *port, tally);
+        outbound.note(Happening::Closed {
+            host: std::mem::take(host),
+            port: *port,
+            sent: tally.sent(),
+            received: tally.received(),
+            lasted: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        });
     }
 }
 
@@ -116,19 +199,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_of_refusals_is_told_of_once_in_a_while() {
         let (events, mut seen) = tokio::sync::broadcast::channel(256);
-        let (_keep, rules) = watch::channel(Arc::from([]));
-        let logs = Logs::new(|| UNIX_EPOCH);
-        let outbound = Outbound::new("s".parse().unwrap(), Egress::default(), rules, events, logs);
+        let (_keep, rules) = watch::channel(Arc::default());
+        let outbound = Outbound::new(OutboundParts {
+            server: "s".parse().unwrap(),
+            phase: Phase::Run,
+            egress: Egress::default(),
+            rules,
+            events,
+            audit: Audit::in_memory(|| UNIX_EPOCH).unwrap(),
+            logs: Logs::new(|| UNIX_EPOCH),
+            book: Book::new(|| UNIX_EPOCH),
+        });
         for round in 0..1000 {
-            outbound.tell("a.example", 443, "no");
-            outbound.tell(&format!("{round}.example\u{1b}[2J"), 443, "no");
+            outbound.refused_inside("a.example", 443);
+            outbound.refused_inside(&format!("{round}.example\u{1b}[2J"), 443);
         }
         assert_eq!(seen.len(), MOST_REFUSALS);
         while let Ok(Event::EgressRefused { host, .. }) = seen.try_recv() {
             assert!(!host.contains('\u{1b}'), "{host}");
         }
         tokio::time::advance(QUIET).await;
-        outbound.tell("a.example", 443, "no");
+        outbound.refused_inside("a.example", 443);
         assert_eq!(seen.len(), 1);
     }
 }

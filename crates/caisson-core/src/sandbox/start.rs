@@ -14,13 +14,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Authorities, Clock, Folders, Places, Plan, PlanError, StartError, UserIds, entrance, environment,
+    Authorities, Clock, Folders, Places, Plan, PlanError, StartError, UserIds, environment,
     link::{Link, LinkParts},
     logs::Logs,
-    outbound::{Outbound, Rules},
+    outbound::{Outbound, OutboundParts, Rules, told},
+    traffic::Book,
     vessel::{Dock, Vessel},
 };
 use crate::{
+    audit::{Audit, Happening, Phase},
     egress::Egress,
     engine::EngineFacts,
     model::{EventSender, FolderGrant, SecretName, Server, ServerName, Transport},
@@ -63,6 +65,7 @@ pub(super) struct Common {
     pub(super) authorities: Authorities,
     pub(super) clock: Clock,
     pub(super) pins: Pins,
+    pub(super) audit: Audit,
     /// Whether nothing may be started.
     pub(super) paused: AtomicBool,
     /// Set once what a predecessor has left was removed.
@@ -141,6 +144,7 @@ pub(super) struct Start {
     pub(super) name: ServerName,
     pub(super) server: Arc<Server>,
     pub(super) rules: Rules,
+    pub(super) book: Book,
     pub(super) logs: Logs,
     pub(super) common: Arc<Common>,
     pub(super) cancel: CancellationToken,
@@ -167,14 +171,15 @@ impl Start {
             secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
         self.logs.hide(secrets.iter().map(|(name, _, value)| (name, value)));
-        let reaches_out = !server.permissions.hosts.is_empty();
+        let rules = self.rules.borrow().clone();
+        let reaches_out = !rules.allowed.is_empty() || rules.trial.is_some();
         let authorities = if reaches_out { common.authorities.given().await? } else { None };
         // Last before the container is made, so that the folders are those that were checked.
         let plan = common.plan_on(name, server, &facts).await?;
         for warning in plan.warnings() {
             self.logs.note(warning);
         }
-        let limits = plan.process_limits();
+        let (limits, hash) = (plan.process_limits(), plan.hash().clone());
         let vessel = common.run(plan).await?;
         let (command, files) = environment::compose(server, &image, authorities, secrets);
         let launch = Launch {
@@ -184,17 +189,22 @@ impl Start {
             },
             command,
             files,
-            egress: entrance::egress_names(&self.rules.borrow().clone()),
+            egress: told(&self.rules.borrow().clone()),
             limits,
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
-        let outbound = Outbound::new(
-            name.clone(),
-            common.egress.clone(),
-            self.rules.clone(),
-            common.events.clone(),
-            self.logs.clone(),
-        );
-        Link::launch(vessel, launch, LinkParts { logs: self.logs.clone(), outbound }).await
+        let outbound = Outbound::new(OutboundParts {
+            server: name.clone(),
+            phase: Phase::Run,
+            egress: common.egress.clone(),
+            rules: self.rules.clone(),
+            events: common.events.clone(),
+            audit: common.audit.clone(),
+            logs: self.logs.clone(),
+            book: self.book.clone(),
+        });
+        let link = Link::launch(vessel, launch, LinkParts { logs: self.logs.clone(), outbound }).await?;
+        common.audit.note(name, Phase::Run, Happening::Started { plan: hash });
+        Ok(link)
     }
 }

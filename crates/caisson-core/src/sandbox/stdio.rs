@@ -35,8 +35,17 @@ const MOST_GARBAGE: u64 = 20;
 const LAST_BYTES: Duration = Duration::from_millis(500);
 /// So long the client's last messages may take to be read once it reads no more itself.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Messages that are longer are no errors.
+const LONGEST_ERROR: usize = 16 << 10;
 /// Lines of standard error that stand in a reason.
 const REASON_LINES: usize = 5;
+
+/// Whether a short message looks like a tool's error or one of JSON-RPC. A result may be large, an error is not.
+fn is_error(message: &[u8]) -> bool {
+    const MARKS: [&[u8]; 3] = [b"\"isError\":true", b"\"isError\": true", b"\"error\":"];
+    let has = |mark: &[u8]| message.windows(mark.len()).any(|window| window == mark);
+    message.len() <= LONGEST_ERROR && MARKS.into_iter().any(has)
+}
 
 /// Reads a process's messages. Reads no further ahead than one message: what is not taken stays in the pipe.
 #[derive(Debug)]
@@ -115,6 +124,9 @@ impl StdioReader {
         if !is_message {
             self.garbage(&message);
             return None;
+        }
+        if is_error(&message) {
+            self.logs.overhear(&message);
         }
         self.state.messages += 1;
         if self.state.messages == 1 {

@@ -9,18 +9,23 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    SandboxError, Session, StartError, entrance,
+    SandboxError, Session, StartError,
+    allowance::Allowance,
+    entrance,
     era::Front,
     lease::Lease,
     life::{self, Circumstances, Effect, Life, LifeEvent, Refused, Then},
     link::{Ended, Link},
     logs::Logs,
-    outbound::Rules,
+    missed::{self, Missing},
+    outbound,
     start::{Common, Start},
+    traffic::Book,
 };
 use crate::{
+    audit::{Happening, Phase},
     gate::CallerId,
-    model::{Event, HostRule, LifeSettings, Server, ServerName, ServerState},
+    model::{Event, LifeSettings, Server, ServerName, ServerState},
 };
 
 /// How long a server may take to stop when asked, before it is killed.
@@ -81,7 +86,8 @@ pub(super) struct Handle {
     pub(super) asks: mpsc::UnboundedSender<Ask>,
     pub(super) state: watch::Receiver<ServerState>,
     pub(super) server: watch::Sender<Arc<Server>>,
-    pub(super) rules: watch::Sender<Arc<[HostRule]>>,
+    pub(super) allowance: Arc<Allowance>,
+    pub(super) book: Book,
     pub(super) logs: Logs,
     /// What speaks to the server for clients of either era.
     pub(super) front: Arc<Front>,
@@ -91,7 +97,8 @@ impl Handle {
     /// Begins to supervise a server. Nothing is started yet.
     pub(super) fn supervise(name: ServerName, server: Server, common: Arc<Common>) -> Self {
         let (asks, asked) = mpsc::unbounded_channel();
-        let (rules, rules_seen) = watch::channel(Arc::from(server.permissions.hosts.clone()));
+        let allowance = Arc::new(Allowance::new(&server.permissions));
+        let book = Book::new(common.clock);
         let (server, server_seen) = watch::channel(Arc::new(server));
         let (state_sender, state) = watch::channel(ServerState::Stopped);
         let (notes, noted) = mpsc::unbounded_channel();
@@ -99,9 +106,10 @@ impl Handle {
         let pins = common.pins.clone();
         let supervisor = Supervisor {
             name: name.clone(),
-            common,
+            common: common.clone(),
             server: server_seen,
-            rules: rules_seen,
+            allowance: allowance.clone(),
+            book: book.clone(),
             logs: logs.clone(),
             state: state_sender,
             notes,
@@ -116,13 +124,21 @@ impl Handle {
             ending: None,
         };
         tokio::spawn(supervisor.supervise(asked, noted));
+        tokio::spawn(missed::watch(Missing {
+            server: name.clone(),
+            folders: server.subscribe(),
+            missed: logs.missed(),
+            places: common.places.clone(),
+            book: book.clone(),
+            events: common.events.clone(),
+        }));
         let front = Front::new(name, asks.clone(), server.subscribe(), state.clone(), logs.clone(), pins);
         let front = Arc::new(front);
         if server.borrow().life.always_on {
             // Nobody waits for it; how it goes is to be seen in its state.
             drop(asks.send(Ask::Start(oneshot::channel().0)));
         }
-        Self { asks, state, server, rules, logs, front }
+        Self { asks, state, server, allowance, book, logs, front }
     }
 }
 
@@ -130,7 +146,8 @@ struct Supervisor {
     name: ServerName,
     common: Arc<Common>,
     server: watch::Receiver<Arc<Server>>,
-    rules: Rules,
+    allowance: Arc<Allowance>,
+    book: Book,
     logs: Logs,
     state: watch::Sender<ServerState>,
     notes: mpsc::UnboundedSender<Note>,
@@ -155,7 +172,7 @@ impl Supervisor {
         mut asks: mpsc::UnboundedReceiver<Ask>,
         mut notes: mpsc::UnboundedReceiver<Note>,
     ) {
-        let mut rules = self.rules.clone();
+        let mut rules = self.allowance.rules();
         loop {
             let settings = self.settings();
             let deadline = self.life.deadline(&settings);
@@ -244,6 +261,7 @@ impl Supervisor {
             Note::Up { result: Err(error), .. } => {
                 let reason = error.to_string();
                 self.logs.note(&format!("could not be started: {reason}"));
+                self.note(Happening::NotStarted { reason: reason.clone() });
                 let may_pass = error.may_pass();
                 self.last_error = Some(error);
                 self.step(LifeEvent::StartFailed { reason, may_pass });
@@ -253,9 +271,13 @@ impl Supervisor {
             Note::Ended { end, .. } => {
                 self.logs.note(&format!("has ended: {}", end.reason));
                 self.link = None;
+                self.over(Happening::Ended { reason: end.reason.clone() });
                 self.step(LifeEvent::Ended { reason: end.reason });
             }
-            Note::Halted { .. } => self.step(LifeEvent::Halted),
+            Note::Halted { .. } => {
+                self.over(Happening::Stopped);
+                self.step(LifeEvent::Halted);
+            }
             Note::Healthy { .. } => self.step(LifeEvent::Healthy),
             Note::Failed { reason, .. } => self.step(LifeEvent::ProcessFailed { reason }),
             Note::Closed { .. } => self.step(LifeEvent::SessionClosed),
@@ -294,7 +316,8 @@ impl Supervisor {
         let start = Start {
             name: self.name.clone(),
             server: self.server.borrow().clone(),
-            rules: self.rules.clone(),
+            rules: self.allowance.rules(),
+            book: self.book.clone(),
             logs: self.logs.clone(),
             common: self.common.clone(),
             cancel: self.cancel.clone(),
@@ -371,8 +394,18 @@ impl Supervisor {
 
     async fn allow(&mut self) {
         let Some(link) = self.link.clone() else { return };
-        let names = entrance::egress_names(&self.rules.borrow().clone());
-        link.allow(names).await;
+        let rules = self.allowance.rules().borrow().clone();
+        link.allow(outbound::told(&rules)).await;
+    }
+
+    /// The container is gone, and with it what was allowed while it ran.
+    fn over(&self, happening: Happening) {
+        self.note(happening);
+        self.allowance.take_back(None);
+    }
+
+    fn note(&self, happening: Happening) {
+        self.common.audit.note(&self.name, Phase::Run, happening);
     }
 
     fn publish(&self) {

@@ -422,10 +422,14 @@ async fn changed_hosts_are_in_force_at_once() {
     assert_eq!(refused.await, "a.example");
 
     let mut granted = server();
-    granted.permissions.hosts = vec![format!("a.example:{target}").parse().unwrap()];
+    granted.permissions.hosts =
+        ["a.example", "127.0.0.1"].map(|host| format!("{host}:{target}").parse().unwrap()).into();
     sandbox.define(&name(), granted);
-    let names = fake.told(1).await;
-    assert_eq!(names.iter().map(|name| name.host.as_str()).collect::<Vec<_>>(), ["a.example"]);
+    let told = fake.told(1).await;
+    assert_eq!(
+        told.rules.iter().map(|rule| rule.host.to_string()).collect::<Vec<_>>(),
+        ["a.example", "127.0.0.1"]
+    );
     sender.send(message(), ask("a.example").as_bytes()).await.unwrap();
     assert_eq!(next(&mut receiver).await, Some(Ok("{\"egress\":\"hello\"}".into())));
     sender.send(message(), ask("b.example").as_bytes()).await.unwrap();

@@ -10,6 +10,41 @@ export type AcceptInstall = {
 ticket: Ticket, };
 
 /**
+ * Shows a server a folder of the user's, at the same place inside. In force at its next start; one that is in use is
+ * started again once nobody uses it.
+ */
+export type AllowFolder = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The folder, absolute.
+ */
+folder: string,
+/**
+ * Whether the server may change what is in it.
+ */
+write?: boolean, };
+
+/**
+ * Lets a server reach a host: for good, or until it stops. In force at once.
+ */
+export type AllowHost = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The host and port.
+ */
+rule: HostRule,
+/**
+ * Until the server stops.
+ */
+once?: boolean, };
+
+/**
  * Why a request failed, for people and for programs: what happened, why, what to do.
  *
  * Every text may quote what a server or a registry said: show it escaped.
@@ -31,6 +66,134 @@ why?: string | null,
  * What the user can do.
  */
 fix?: string | null, };
+
+/**
+ * One entry of the record.
+ */
+export type AuditEntry = {
+/**
+ * Its number, one more than that of the entry before it.
+ */
+seq: number,
+/**
+ * When, in milliseconds since 1970 (UTC).
+ */
+at: number,
+/**
+ * The server it is about.
+ */
+server: ServerName | null,
+/**
+ * What the server's container was for.
+ */
+phase: Phase, } & ({ "what": "started",
+/**
+ * The digest of the plan it runs under.
+ */
+plan: Digest, } | { "what": "not_started",
+/**
+ * Why.
+ */
+reason: string, } | { "what": "ended",
+/**
+ * Why.
+ */
+reason: string, } | { "what": "stopped" } | { "what": "connected",
+/**
+ * The host it named.
+ */
+host: string,
+/**
+ * The TCP port.
+ */
+port: number,
+/**
+ * Where it leads.
+ */
+address: string, } | { "what": "closed",
+/**
+ * The host.
+ */
+host: string,
+/**
+ * The TCP port.
+ */
+port: number,
+/**
+ * Bytes it sent.
+ */
+sent: number,
+/**
+ * Bytes it got.
+ */
+received: number,
+/**
+ * How long it was open, in milliseconds.
+ */
+lasted: number, } | { "what": "refused",
+/**
+ * The host it named.
+ */
+host: string,
+/**
+ * The TCP port; 0 when only the name was asked for.
+ */
+port: number,
+/**
+ * Why.
+ */
+why: Refused,
+/**
+ * The same in words.
+ */
+reason: string, } | { "what": "rules",
+/**
+ * What was done: `allowed`, `allowed once`, `blocked`, `taken back`.
+ */
+change: string,
+/**
+ * The rule.
+ */
+rule: string, } | { "what": "lost",
+/**
+ * How many.
+ */
+entries: number, });
+
+/**
+ * The answer to [`ReadAudit`].
+ */
+export type AuditList = {
+/**
+ * The entries.
+ */
+entries: Array<AuditEntry>, };
+
+/**
+ * The answer to [`CheckAudit`].
+ */
+export type AuditReport = {
+/**
+ * Entries looked at.
+ */
+entries: number,
+/**
+ * The number of the first that does not follow; none: the record is whole.
+ */
+broken_at: number | null, };
+
+/**
+ * Keeps a host from a server for good, and asks no more about it. In force at once.
+ */
+export type BlockHost = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The host and port.
+ */
+rule: HostRule, };
 
 /**
  * The answer to [`CallTool`].
@@ -96,6 +259,11 @@ found: string,
  * What to do, where something is wrong.
  */
 fix: string | null, };
+
+/**
+ * Goes through the whole record, to see whether each entry follows from those before it.
+ */
+export type CheckAudit = Record<symbol, never>;
 
 /**
  * How something is.
@@ -366,13 +534,37 @@ server: ServerName,
  */
 host: string,
 /**
- * The TCP port.
+ * The TCP port; 0 when only the name was asked for.
  */
 port: number,
 /**
  * Why it was refused.
  */
-reason: string, } | { "event": "paused",
+why: Refused,
+/**
+ * The same in words.
+ */
+reason: string,
+/**
+ * What the user would have to allow; none where nothing would help.
+ */
+rule: HostRule | null, } | { "event": "folder_missed",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The folder that would have to be shown. The server has named it: show it escaped.
+ */
+folder: string,
+/**
+ * Whether it wanted to change something in it.
+ */
+write: boolean, } | { "event": "rules",
+/**
+ * The server.
+ */
+server: ServerName, } | { "event": "paused",
 /**
  * Whether they are paused.
  */
@@ -394,6 +586,19 @@ inside: string,
  * Whether the server may change what is in it.
  */
 write?: boolean, };
+
+/**
+ * Takes back what was decided on a host, whatever it was. Connections that only it allowed are cut.
+ */
+export type ForgetHost = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The host and port, as they were allowed or blocked.
+ */
+rule: HostRule, };
 
 /**
  * The plan a server would run under at its next start.
@@ -463,9 +668,8 @@ missing: Array<ServerName>,
 url: string, };
 
 /**
- * A host and TCP port a server may reach, written `host` or `host:port`.
- *
- * The host is a DNS name (RFC 1123), kept in lower case without a final dot.
+ * Hosts and a TCP port of theirs, written `host` or `host:port`. The host is a name (`api.example.com`), all names
+ * beneath one (`*.example.com`), an address (`10.1.2.3`, `[fd00::1]`) or a network (`10.0.0.0/8`).
  */
 export type HostRule = string;
 
@@ -569,6 +773,29 @@ sse_url: string | null,
 expires_at: number | null, };
 
 export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
+
+/**
+ * Runs a trial, which is to find out what a server needs, until [`EndSubscription`](super::EndSubscription). What
+ * happens meanwhile comes as events.
+ */
+export type Learn = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What it may meanwhile.
+ */
+trial: Trial, };
+
+/**
+ * The answer to [`Learn`].
+ */
+export type Learning = {
+/**
+ * When the trial began, in milliseconds since 1970 (UTC), for [`Propose`].
+ */
+since: number, };
 
 /**
  * When a server runs. Times are in seconds.
@@ -690,6 +917,48 @@ lines: Array<LogLine>, };
 export type MemorySize = string;
 
 /**
+ * A file or folder of the user's that a server looked for and does not see.
+ */
+export type Missed = {
+/**
+ * The folder that would have to be shown.
+ */
+folder: string,
+/**
+ * Whether it wanted to change something in it.
+ */
+write: boolean, };
+
+/**
+ * The answer to [`ShowNetwork`], and to what changes it.
+ */
+export type NetworkView = {
+/**
+ * What it may reach, as its file says.
+ */
+allowed: Array<HostRule>,
+/**
+ * What it may reach until it stops.
+ */
+once: Array<HostRule>,
+/**
+ * What it never reaches, as its file says.
+ */
+blocked: Array<HostRule>,
+/**
+ * What it has reached since Caisson started, the latest first.
+ */
+reached: Array<Reached>,
+/**
+ * What it was refused since then and nobody has decided on, the latest first.
+ */
+tried: Array<Tried>,
+/**
+ * The user's files and folders that it looked for and does not see, the latest first.
+ */
+missed: Array<Missed>, };
+
+/**
  * Something the server sends without being asked, about a request of the same connection: the parameters of
  * the notification `notice`.
  */
@@ -731,6 +1000,10 @@ export type Permissions = {
  */
 hosts?: Array<HostRule>,
 /**
+ * Hosts it never reaches, whatever else is allowed, and about which nobody is asked.
+ */
+blocked?: Array<HostRule>,
+/**
  * Folders of the user's it sees.
  */
 folders?: Array<FolderGrant>,
@@ -750,6 +1023,11 @@ root?: boolean,
  * Another container runtime, such as `runsc`, by the engine's name for it.
  */
 runtime?: string | null, };
+
+/**
+ * What a container was for when something happened.
+ */
+export type Phase = "run" | "install" | "verify";
 
 /**
  * One statement of a plan.
@@ -850,6 +1128,90 @@ detail?: string | null,
 fraction?: number | null, };
 
 /**
+ * The answer to [`Propose`].
+ */
+export type Proposal = {
+/**
+ * Hosts to allow.
+ */
+allow: Array<HostRule>,
+/**
+ * Folders to show, and whether it wants to change them.
+ */
+folders: Array<Missed>,
+/**
+ * Hosts that are allowed and were not used.
+ */
+unused: Array<HostRule>,
+/**
+ * What it was refused and cannot be allowed, in words.
+ */
+impossible: Array<string>, };
+
+/**
+ * The smallest permissions under which a server could have done what it did since a trial began.
+ */
+export type Propose = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Only what was reached and tried since then counts, in milliseconds since 1970 (UTC).
+ */
+since: number, };
+
+/**
+ * A host a server has reached.
+ */
+export type Reached = {
+/**
+ * The host. Hostile: show escaped.
+ */
+host: string,
+/**
+ * The TCP port.
+ */
+port: number,
+/**
+ * Connections so far.
+ */
+connections: number,
+/**
+ * Of these, those that are open.
+ */
+open: number,
+/**
+ * Bytes the server has sent there.
+ */
+sent: number,
+/**
+ * Bytes it got from there.
+ */
+received: number,
+/**
+ * The latest connection, in milliseconds since 1970 (UTC).
+ */
+last: number, };
+
+/**
+ * What happened, the oldest first.
+ */
+export type ReadAudit = {
+/**
+ * To this server alone.
+ */
+server?: ServerName,
+/**
+ * Entries after this number.
+ */
+after?: number,
+/**
+ * So many, the latest; at most 10 000, and 100 where nothing is said.
+ */
+last?: number, };
+
+/**
  * A server's recent log lines, and with `follow` every later one as [`NoticeBody::Log`].
  */
 export type ReadLogs = {
@@ -865,6 +1227,11 @@ tail?: number,
  * Send later lines too, until [`EndSubscription`].
  */
 follow?: boolean, };
+
+/**
+ * Why a server's connection was not made, or was cut.
+ */
+export type Refused = "not_allowed" | "blocked" | "closed" | "unresolved" | "unreachable" | "mismatch" | "too_many" | "revoked";
 
 /**
  * Removes a group. Its servers stay installed; clients connected to it are disconnected.
@@ -1129,6 +1496,15 @@ name: SecretName,
 value: string, };
 
 /**
+ * What a server may reach, has reached, and was refused.
+ */
+export type ShowNetwork = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
  * Everything about one server.
  */
 export type ShowServer = {
@@ -1265,6 +1641,44 @@ port: number,
  */
 path: string, } };
 
+/**
+ * A trial, which is to find out what a server wants.
+ */
+export type Trial = "ask" | "open";
+
+/**
+ * A host a server was refused.
+ */
+export type Tried = {
+/**
+ * The host. Hostile: show escaped.
+ */
+host: string,
+/**
+ * The TCP port; 0 when only the name was asked for.
+ */
+port: number,
+/**
+ * How often.
+ */
+times: number,
+/**
+ * The latest time, in milliseconds since 1970 (UTC).
+ */
+last: number,
+/**
+ * Why.
+ */
+why: Refused,
+/**
+ * The same in words.
+ */
+reason: string,
+/**
+ * What the user would have to allow; none where nothing would help.
+ */
+rule: HostRule | null, };
+
 /** Each method of the control API, with its parameters and its reply. */
 export type Methods = {
   "server.list": { params: ListServers; reply: ServerList };
@@ -1277,6 +1691,15 @@ export type Methods = {
   "server.tools": { params: ListTools; reply: ToolList };
   "server.call": { params: CallTool; reply: CallReply };
   "server.logs": { params: ReadLogs; reply: LogTail };
+  "network.show": { params: ShowNetwork; reply: NetworkView };
+  "network.allow": { params: AllowHost; reply: NetworkView };
+  "network.block": { params: BlockHost; reply: NetworkView };
+  "network.forget": { params: ForgetHost; reply: NetworkView };
+  "folder.allow": { params: AllowFolder; reply: NetworkView };
+  "learn": { params: Learn; reply: Learning };
+  "learn.propose": { params: Propose; reply: Proposal };
+  "audit.read": { params: ReadAudit; reply: AuditList };
+  "audit.check": { params: CheckAudit; reply: AuditReport };
   "install.prepare": { params: PrepareInstall; reply: Prepared };
   "install.accept": { params: AcceptInstall; reply: ServerView };
   "install.discard": { params: DiscardInstall; reply: Done };

@@ -65,7 +65,7 @@ async fn the_real_airlock_comes(real: Real) {
         mode: Mode::Exec,
         command: command("unused"),
         files: vec![],
-        egress: vec![],
+        egress: caisson_wire::Egress::default(),
         limits: ProcessLimits::default(),
         grace_ms: 100,
     };

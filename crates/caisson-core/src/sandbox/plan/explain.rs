@@ -3,6 +3,7 @@ use ts_rs::TS;
 
 use super::{Plan, PlanKind, UserNamespace};
 use crate::model::HostRule;
+use caisson_wire::HostPattern;
 
 /// One thing a reviewer wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -45,14 +46,22 @@ fn reach(plan: &Plan, line: &mut Line<'_>) {
         line("Hosts", "none".into(), "it can reach nothing outside its container");
     }
     for host in &plan.hosts {
-        line(
-            "Host",
-            HostRule::to_string(host),
-            "it may connect there by name, through Caisson, which resolves it",
-        );
+        line("Host", host.to_string(), of_host(host));
     }
     for secret in &plan.secrets {
         line("Secret", secret.to_string(), "taken from the keychain at start; it stands in no configuration");
+    }
+}
+
+/// What a rule lets it do.
+fn of_host(rule: &HostRule) -> &'static str {
+    match rule.host() {
+        HostPattern::Name(_) => "it may connect there by name, through Caisson, which resolves it",
+        HostPattern::Beneath(_) => "it may connect to every name beneath, through Caisson, which resolves it",
+        HostPattern::Network(network) if network.addr().is_loopback() => {
+            "this machine itself: whatever listens there on that port, for this machine's eyes alone"
+        }
+        HostPattern::Network(_) => "it may connect there, also where it lies in this machine's own networks",
     }
 }
 

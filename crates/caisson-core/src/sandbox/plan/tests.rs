@@ -72,6 +72,7 @@ fn a_plan_that_grants_nothing() {
 fn a_plan_that_grants_everything() {
     let mut server = server();
     server.permissions = Permissions {
+        blocked: Vec::new(),
         hosts: vec!["api.example.com".parse().unwrap(), "db.example.com:5432".parse().unwrap()],
         folders: Vec::new(),
         secrets: vec![SecretGrant { name: "API_KEY".parse().unwrap(), place: SecretPlace::File }],

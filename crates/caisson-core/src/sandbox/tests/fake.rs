@@ -11,8 +11,8 @@ use std::{
 };
 
 use caisson_wire::{
-    AirlockEvent, Connection, EgressName, Exit, Header, Launch, Mux, Opener, Order, ProcessId, Refusal,
-    SecretBytes, Stream, frame,
+    AirlockEvent, Connection, Egress as Reachable, Exit, Header, Launch, Mux, Opener, Order, ProcessId,
+    Refusal, SecretBytes, Stream, frame,
 };
 use futures::future::BoxFuture;
 use tokio::{
@@ -98,7 +98,7 @@ struct World {
     names: Mutex<Vec<String>>,
     flooded: AtomicUsize,
     launch: Mutex<Option<Launch>>,
-    told: watch::Sender<Vec<Vec<EgressName>>>,
+    told: watch::Sender<Vec<Reachable>>,
     /// Ends the container that runs, for this reason.
     end: Mutex<Option<watch::Sender<Option<String>>>>,
 }
@@ -132,6 +132,7 @@ impl Fake {
             paused: std::sync::atomic::AtomicBool::new(false),
             swept: tokio::sync::OnceCell::new(),
             mine: std::sync::Mutex::default(),
+            audit: crate::audit::Audit::in_memory(|| UNIX_EPOCH).unwrap(),
             egress: Egress::new(Resolver::Fixed(Arc::new(table))),
             events: self.0.events.clone(),
             home_id: "home1234".into(),
@@ -191,7 +192,7 @@ impl Fake {
     }
 
     /// The names the airlock was told of the so-manieth time after its launch.
-    pub(super) async fn told(&self, times: usize) -> Vec<EgressName> {
+    pub(super) async fn told(&self, times: usize) -> Reachable {
         let mut told = self.0.told.subscribe();
         told.wait_for(|told| told.len() >= times).await.unwrap()[times - 1].clone()
     }
@@ -330,8 +331,8 @@ async fn airlock(pipe: DuplexStream, script: Script, world: Arc<World>) {
     let mut from = BufReader::new(from);
     let orders = async {
         while let Ok(Some(order)) = frame::read::<Order, _>(&mut from).await {
-            if let Order::Egress { names } = order {
-                world.told.send_modify(|told| told.push(names));
+            if let Order::Egress(reachable) = order {
+                world.told.send_modify(|told| told.push(reachable));
             }
         }
         if script == Script::Stubborn {

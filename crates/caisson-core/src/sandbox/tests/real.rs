@@ -115,6 +115,7 @@ impl Real {
         let sandbox = Sandbox::with(Common {
             dock: std::sync::Arc::new(EngineDock { engines, home_id: home_id.clone() }),
             secrets: std::sync::Arc::new(OneSecret),
+            audit: crate::audit::Audit::in_memory(std::time::SystemTime::now).unwrap(),
             egress: Egress::new(Resolver::Fixed(std::sync::Arc::new(table))),
             events: broadcast::Sender::new(64),
             home_id: home_id.clone(),
@@ -395,13 +396,14 @@ async fn egress_is_by_name(real: &Real) {
         answer=$(printf 'CONNECT %s HTTP/1.1\r\nHost: x\r\n\r\nping' "$line" | nc -w 2 127.0.0.1 3128 | /bin/busybox tr -d '\r' | /bin/busybox tr '\n"' '  ')
         echo "{\"answer\":\"$answer\"}"; done"#;
     real.define(script, |server| {
-        server.permissions.hosts = vec![format!("a.example:{port}").parse().unwrap()];
+        server.permissions.hosts =
+            ["a.example", "127.0.0.1"].map(|host| format!("{host}:{port}").parse().unwrap()).into();
     });
     let (sender, mut receiver) = real.open().await;
     sender.send(message(), format!("a.example:{port}").as_bytes()).await.unwrap();
     let answer = next(&mut receiver).await.unwrap().unwrap();
     assert!(answer.contains(" 200") && answer.contains("ping"), "{answer}");
-    for closed in [format!("b.example:{port}"), "a.example:1".to_owned(), format!("127.0.0.1:{port}")] {
+    for closed in [format!("b.example:{port}"), "a.example:1".to_owned(), format!("127.0.0.2:{port}")] {
         sender.send(message(), closed.as_bytes()).await.unwrap();
         let answer = next(&mut receiver).await.unwrap().unwrap();
         assert!(!answer.contains(" 200"), "{closed}: {answer}");

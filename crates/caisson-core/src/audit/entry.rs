@@ -1,0 +1,108 @@
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::model::{Digest, Refused, ServerName};
+
+/// One entry of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct AuditEntry {
+    /// Its number, one more than that of the entry before it.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// When, in milliseconds since 1970 (UTC).
+    #[ts(type = "number")]
+    pub at: u64,
+    /// The server it is about.
+    pub server: Option<ServerName>,
+    /// What the server's container was for.
+    pub phase: Phase,
+    /// What happened.
+    #[serde(flatten)]
+    pub happening: Happening,
+}
+
+/// What a container was for when something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Running the server.
+    Run,
+    /// Installing it.
+    Install,
+    /// Trying to break out of its plan.
+    Verify,
+}
+
+/// What happened. What a server says of itself is in it as it is: show it escaped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Happening {
+    /// A container was started.
+    Started {
+        /// The digest of the plan it runs under.
+        plan: Digest,
+    },
+    /// It could not be started.
+    NotStarted {
+        /// Why.
+        reason: String,
+    },
+    /// A container has ended by itself.
+    Ended {
+        /// Why.
+        reason: String,
+    },
+    /// A container was stopped.
+    Stopped,
+    /// A connection was opened for it.
+    Connected {
+        /// The host it named.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// Where it leads.
+        address: SocketAddr,
+    },
+    /// A connection has ended.
+    Closed {
+        /// The host.
+        host: String,
+        /// The TCP port.
+        port: u16,
+        /// Bytes it sent.
+        #[ts(type = "number")]
+        sent: u64,
+        /// Bytes it got.
+        #[ts(type = "number")]
+        received: u64,
+        /// How long it was open, in milliseconds.
+        #[ts(type = "number")]
+        lasted: u64,
+    },
+    /// A connection was refused, or cut. The same again is noted once in a while.
+    Refused {
+        /// The host it named.
+        host: String,
+        /// The TCP port; 0 when only the name was asked for.
+        port: u16,
+        /// Why.
+        why: Refused,
+        /// The same in words.
+        reason: String,
+    },
+    /// What it may reach was changed by the user.
+    Rules {
+        /// What was done: `allowed`, `allowed once`, `blocked`, `taken back`.
+        change: String,
+        /// The rule.
+        rule: String,
+    },
+    /// Entries before this one were lost.
+    Lost {
+        /// How many.
+        #[ts(type = "number")]
+        entries: u64,
+    },
+}
