@@ -25,6 +25,7 @@ mod clients;
 mod conformance;
 mod crash;
 mod desktop;
+mod egress;
 mod eras;
 mod groups;
 mod hostile;

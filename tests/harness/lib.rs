@@ -9,8 +9,10 @@ pub mod engines;
 pub mod fixture;
 pub mod forwarder;
 pub mod home;
+pub mod internet;
 pub mod programs;
 pub mod raw;
 
 pub use engines::TestEngine;
 pub use home::{Home, Said};
+pub use internet::Internet;

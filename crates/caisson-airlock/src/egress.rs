@@ -99,7 +99,10 @@ impl Egress {
         let _alone = self.0.changing.lock().await;
         let names = self.0.names.borrow().replaced(reachable);
         match names {
-            Ok(names) => self.change(names).await,
+            Ok(names) => {
+                self.refusals().begin_anew();
+                self.change(names).await;
+            }
             Err(error) => self.0.events.warn(format!("the allowed hosts were not changed: {error}")),
         }
     }
@@ -177,10 +180,13 @@ impl Egress {
         self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Tells the host of a refused wish, unless it has just been told or too many are refused.
     fn refused(&self, host: &str, port: u16) {
-        let mut refusals = self.0.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.worth_telling(host, port, Instant::now()) {
+        if self.refusals().worth_telling(host, port, Instant::now()) {
             self.0.events.mention(AirlockEvent::Refused { host: host.to_owned(), port });
         }
     }

@@ -21,6 +21,11 @@ impl Refusals {
         Self { told: HashMap::new(), used_up_to: now }
     }
 
+    /// Other rules are in force: what was told may mean something else.
+    pub(super) fn begin_anew(&mut self) {
+        self.told.clear();
+    }
+
     /// Whether to tell the host that this was refused.
     pub(super) fn worth_telling(&mut self, host: &str, port: u16, now: Instant) -> bool {
         self.told.retain(|_, told| now.duration_since(*told) < AGAIN);
@@ -47,6 +52,8 @@ mod tests {
         assert!(refusals.worth_telling("a.com", 0, now));
         assert!(!refusals.worth_telling("a.com", 0, now + AGAIN / 2));
         assert!(refusals.worth_telling("a.com", 443, now));
+        assert!(refusals.worth_telling("a.com", 0, now + AGAIN));
+        refusals.begin_anew();
         assert!(refusals.worth_telling("a.com", 0, now + AGAIN));
     }
 

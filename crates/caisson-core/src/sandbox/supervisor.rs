@@ -266,8 +266,8 @@ impl Supervisor {
                 self.last_error = Some(error);
                 self.step(LifeEvent::StartFailed { reason, may_pass });
             }
-            // It ends because it is being stopped; `Halted` follows.
-            Note::Ended { .. } if stopping => {}
+            // It ends because it is being stopped; `Halted` follows, or was faster.
+            Note::Ended { .. } if stopping || self.link.is_none() => {}
             Note::Ended { end, .. } => {
                 self.logs.note(&format!("has ended: {}", end.reason));
                 self.link = None;
