@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use caisson_core::{
     control::{
         ControlClient,
@@ -17,6 +19,9 @@ use crate::{
     prompt, reach,
     show::{Screen, Table, escape},
 };
+
+/// So long after the last call what the server prints is still heard.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Try a server out, and propose the smallest permissions it needs
 ///
@@ -110,6 +115,7 @@ async fn calls(
         };
         screen.note(format!("{}: {}", escape::line(&tool), escape::line(&outcome)));
     }
+    tokio::time::sleep(LAST_WORDS).await;
     Ok(())
 }
 

@@ -43,9 +43,10 @@ impl HostRules {
         Self { allowed: allowed.into(), ..Self::default() }
     }
 
-    /// What is decided about `host`:`port`. Pure.
+    /// What is decided about `host`:`port`; about a name alone where the port is 0. Pure.
     pub fn decide(&self, host: &str, port: u16) -> Decision {
-        let about = |rules: &[HostRule]| rules.iter().find(|rule| rule.matches(host, port)).cloned();
+        let is_about = |rule: &&HostRule| rule.matches(host, if port == 0 { rule.port() } else { port });
+        let about = |rules: &[HostRule]| rules.iter().find(is_about).cloned();
         if let Some(rule) = about(&self.blocked) {
             Decision::Blocked(rule)
         } else if self.trial == Some(Trial::Open) || about(&self.allowed).is_some() {
@@ -73,6 +74,9 @@ mod tests {
         for (rules, host, port, decision) in [
             (&star, "a.example.com", 443, Allowed),
             (&star, "a.example.com", 80, Unknown),
+            (&star, "a.example.com", 0, Allowed),
+            (&star, "t.example.com", 0, blocked.clone()),
+            (&star, "a.example.org", 0, Unknown),
             (&star, "example.com", 443, Unknown),
             (&star, "T.example.com.", 443, blocked.clone()),
             (&rules(&[], &["t.example.com"], Some(Trial::Open)), "t.example.com", 443, blocked),
