@@ -13,6 +13,7 @@ import {
   type ServerName,
   type ServerView,
 } from '../backend';
+import { questions } from './questions.svelte';
 
 /** Events come in bursts; one question answers a burst. */
 const SETTLE_MS = 60;
@@ -100,6 +101,7 @@ class Caisson {
     }
     // Asked after subscribing, so that nothing falls between.
     await this.refresh();
+    if (!signal.aborted) await this.#ask();
     if (!signal.aborted && this.status && !this.status.engine) await this.findEngine();
   }
 
@@ -126,10 +128,20 @@ class Caisson {
       case 'broken':
         this.#settle();
         break;
-      case 'install':
       case 'egress_refused':
+      case 'folder_missed':
+        questions.hear(event);
+        break;
+      case 'rules':
+        void this.#ask();
+        break;
+      case 'install':
         break;
     }
+  }
+
+  #ask(): Promise<void> {
+    return questions.look((this.servers ?? []).map(({ name }) => name));
   }
 
   #settle(): void {
