@@ -130,13 +130,10 @@ struct Asking {
 
 impl Asking {
     fn see(&mut self, event: Event, screen: &Screen) -> Result<(), Failure> {
-        let ours = match &event {
-            Event::EgressRefused { server, .. } | Event::FolderMissed { server, .. } => {
-                *server == self.server
-            }
-            _ => false,
+        let (Event::EgressRefused { server, .. } | Event::FolderMissed { server, .. }) = &event else {
+            return Ok(());
         };
-        if !ours {
+        if *server != self.server {
             return Ok(());
         }
         screen.note(escape::line(&events::text(&event)));
@@ -239,7 +236,9 @@ async fn grant(
     if allow.is_empty() && folders.is_empty() {
         return Ok(exit::OK);
     }
-    if !yes && !(prompt::possible() && !screen.json && agrees(typed, screen).await) {
+    let asks = prompt::possible() && !screen.json;
+    let agreed = yes || (asks && agrees(typed, screen).await);
+    if !agreed {
         screen.note("Nothing was changed.");
         return Ok(exit::OK);
     }
