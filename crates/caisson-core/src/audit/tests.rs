@@ -10,9 +10,8 @@ fn name(name: &str) -> ServerName {
 }
 
 fn ports(entries: &[AuditEntry]) -> Vec<u16> {
-    let port = |entry: &AuditEntry| match entry.happening {
-        Happening::Refused { port, .. } => port,
-        _ => 0,
+    let port = |entry: &AuditEntry| {
+        if let Happening::Refused { port, .. } = entry.happening { port } else { 0 }
     };
     entries.iter().map(port).collect()
 }
