@@ -24,12 +24,14 @@ build: ## Build the release command line at target/release/caisson
 	@$(MAKE) --no-print-directory inside
 	cargo build --release --locked -p caisson-cli
 	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-airlock $(TARGET)/release/airlock-linux-$(ARCH)
+	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-probe $(TARGET)/release/probe-linux-$(ARCH)
 	@install -m 755 $(INSIDE)/$(TRIPLE)/release/caisson-example $(TARGET)/release/example-linux-$(ARCH)
 
 # What runs inside containers is static: it starts in an image that holds nothing else.
 inside:
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TRIPLE) \
-		--target-dir $(INSIDE) -p caisson-airlock -p caisson-example -p caisson-fixture
+		--target-dir $(INSIDE) -p caisson-airlock -p caisson-probe -p caisson-example \
+		-p caisson-fixture
 
 ui:
 	cd ui && npm ci --no-audit --no-fund && npm run build

@@ -69,6 +69,8 @@ impl Glance {
             Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
             Event::Groups { .. }
             | Event::Install { .. }
+            | Event::Verify { .. }
+            | Event::Verified { .. }
             | Event::EgressRefused { .. }
             | Event::FolderMissed { .. }
             | Event::Rules { .. } => Refresh::Nothing,

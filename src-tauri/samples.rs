@@ -27,6 +27,7 @@ pub(crate) fn server(name: &str, state: ServerState) -> ServerView {
         state,
         broken: None,
         url: format!("http://127.0.0.1:7332/s/{name}/mcp"),
+        verified: None,
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) enum Command {
     List(commands::list::Args),
     Show(commands::server::Show),
     Plan(commands::plan::Args),
+    Verify(commands::verify::Args),
     Start(commands::server::Start),
     Stop(commands::server::Stop),
     Restart(commands::server::Restart),

@@ -21,6 +21,7 @@ pub(crate) mod server;
 pub(crate) mod stdio;
 pub(crate) mod token;
 pub(crate) mod tools;
+pub(crate) mod verify;
 
 use std::future::Future;
 
@@ -40,6 +41,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::List(args) => client(list::run(&args, screen)),
         Command::Show(args) => client(server::show(args, screen)),
         Command::Plan(args) => client(plan::run(args, screen)),
+        Command::Verify(args) => client(verify::run(args, screen)),
         Command::Start(args) => client(server::start(args, screen)),
         Command::Stop(args) => client(server::stop(args, screen)),
         Command::Restart(args) => client(server::restart(args, screen)),

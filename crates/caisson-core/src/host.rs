@@ -26,6 +26,7 @@ mod talk;
 #[cfg(unix)]
 mod tests;
 mod tokens;
+mod verify;
 
 use std::{
     fmt,
@@ -57,7 +58,7 @@ use crate::{
     group::Groups,
     model::{EventSender, ServerState},
     pins::Pins,
-    registry::{EngineSetting, Registry, Settings, State},
+    registry::{EngineSetting, Registry, Settings, State, Verifications},
     sandbox::{Authorities, Places, Sandbox, SandboxParts, UserIds},
     secrets::{Keychain, Secrets},
 };
@@ -106,6 +107,9 @@ struct Parts {
     state: State,
     pins: Pins,
     audit: Audit,
+    verifications: Verifications,
+    /// Sockets of engines that this machine was told of, besides the usual ones.
+    engine_sockets: Vec<PathBuf>,
     clients: Clients,
     program: PathBuf,
     events: EventSender,
@@ -152,10 +156,11 @@ impl Host {
         let chosen = if let EngineChoice::Address(address) = &choice { Some(address.as_str()) } else { None };
         let named = [engine.docker_host.as_deref(), engine.container_host.as_deref(), chosen];
         let sockets = named.into_iter().flatten().filter_map(|address| address.strip_prefix("unix://"));
+        let engine_sockets: Vec<PathBuf> = sockets.map(PathBuf::from).collect();
         let pipes = paths.pipes();
         let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket, &pipes].into_iter().cloned();
         let places =
-            Places { home: paths.home.clone(), own: own.chain(sockets.map(PathBuf::from)).collect() };
+            Places { home: paths.home.clone(), own: own.chain(engine_sockets.iter().cloned()).collect() };
         // What a crash has left; nobody else has this home.
         drop(std::fs::remove_dir_all(&pipes));
         let engines = Engines::new(engine, choice, paths.artifacts.clone(), Some(pipes));
@@ -163,6 +168,7 @@ impl Host {
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let pins = Pins::new(state.clone());
         let audit = Audit::open(&paths.audit(), SystemTime::now)?;
+        let verifications = Verifications::new(state.clone());
         let sandbox = Sandbox::new(SandboxParts {
             pins: pins.clone(),
             engines: engines.clone(),
@@ -210,6 +216,8 @@ impl Host {
             state,
             pins,
             audit,
+            verifications,
+            engine_sockets,
             clients,
             program,
             events,

@@ -15,6 +15,7 @@ mod refused;
 mod server;
 mod source;
 mod state;
+mod verification;
 
 pub use bytes::MemorySize;
 pub use digest::{Digest, DigestError};
@@ -34,3 +35,4 @@ pub use refused::Refused;
 pub use server::{LifeSettings, Server, Transport};
 pub use source::{Source, SourceError};
 pub use state::ServerState;
+pub use verification::{EngineIdentity, ProbeOutcome, ProbeResult, Verification};

@@ -15,6 +15,7 @@ pub mod settings;
 pub(crate) mod small_disk;
 pub mod state;
 mod text;
+mod verifications;
 mod watch;
 
 use std::{
@@ -31,6 +32,7 @@ pub use folder::Ignored;
 pub use settings::{EngineSetting, RegistryUrl, Settings, SettingsError};
 pub use state::{State, StateError};
 pub use text::Broken;
+pub use verifications::Verifications;
 
 use self::{
     document::RewriteError,

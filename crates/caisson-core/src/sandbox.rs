@@ -11,6 +11,7 @@ mod environment;
 mod era;
 mod error;
 mod exchange;
+mod exec;
 mod http;
 mod install;
 mod lease;
@@ -28,10 +29,11 @@ mod start;
 mod stdio;
 mod supervisor;
 mod traffic;
+mod verify;
 mod vessel;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -57,9 +59,9 @@ use self::{
 use crate::{
     audit::Audit,
     egress::{Egress, Trial},
-    engine::Engines,
+    engine::{EngineFacts, Engines},
     gate::{Permit, Permitted},
-    model::{Event, EventSender, HostRule, Server, ServerName, ServerState},
+    model::{Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Verification},
     pins::Pins,
     secrets::Secrets,
 };
@@ -70,7 +72,8 @@ pub(crate) use era::{LISTS, Pages, session_over};
 pub use error::{SandboxError, SessionError, StartError};
 pub use exchange::Exchange;
 pub(crate) use exchange::Stateless;
-pub use install::{Install, Output};
+pub use exec::Output;
+pub use install::Install;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub use lines::are_lines;
@@ -82,9 +85,13 @@ pub use plan::{
 };
 pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
 pub use traffic::{Reached, Traffic, Tried};
+pub use verify::Surroundings;
 
 /// How long a shutdown may take; then the pipes are closed, which ends every container all the same.
 const SHUTDOWN: Duration = Duration::from_secs(8);
+
+/// How long it may take to learn what plan a server would run under, only to tell whether a verification still holds.
+const KNOWN: Duration = Duration::from_secs(1);
 
 /// What the sandbox is made of.
 pub struct SandboxParts {
@@ -442,6 +449,58 @@ impl Sandbox {
         // removes its container. Stopped in the middle, it would leave one behind.
         let begun = tokio::spawn(Install::begin(self.0.common.clone(), plan, hosts, files));
         begun.await.unwrap_or(Err(SandboxError::Stopped(server)))
+    }
+
+    /// Tries to break out of a server's container, in another that is made from the same plan, and says what happened.
+    /// `progress` is told of each try. When this is cancelled, the container is removed.
+    ///
+    /// # Errors
+    /// When no such container can be brought up.
+    pub async fn verify(
+        &self,
+        name: &ServerName,
+        surroundings: Surroundings,
+        progress: &ProgressSink,
+    ) -> Result<Verification, SandboxError> {
+        self.may_start()?;
+        let server = self.handle(name, |handle| handle.server.borrow().clone())?;
+        verify::verify(self.0.common.clone(), name.clone(), server, surroundings, progress).await
+    }
+
+    /// Which of these verifications hold no longer, since the plan or the engine is another. One of which that cannot
+    /// be known soon holds no longer.
+    pub async fn stale<'a>(
+        &self,
+        verified: impl IntoIterator<Item = (&'a ServerName, &'a Verification)>,
+    ) -> BTreeSet<ServerName> {
+        let mut verified = verified.into_iter().peekable();
+        if verified.peek().is_none() {
+            return BTreeSet::new();
+        }
+        let facts = timeout(KNOWN, self.0.common.dock.facts()).await.ok().and_then(Result::ok);
+        let mut stale = BTreeSet::new();
+        for (name, verification) in verified {
+            if !self.still_holds(name, verification, facts.as_ref()).await {
+                stale.insert(name.clone());
+            }
+        }
+        stale
+    }
+
+    async fn still_holds(
+        &self,
+        name: &ServerName,
+        verification: &Verification,
+        facts: Option<&EngineFacts>,
+    ) -> bool {
+        let Some(facts) = facts else { return false };
+        let Ok(server) = self.handle(name, |handle| handle.server.borrow().clone()) else { return false };
+        let plan = timeout(KNOWN, self.0.common.plan_on(name, &server, facts)).await;
+        plan.is_ok_and(|plan| {
+            plan.is_ok_and(|plan| {
+                *plan.hash() == verification.plan && verify::identity(&plan, facts) == verification.engine
+            })
+        })
     }
 
     /// Stops every container, all at the same time, and starts none from here on. Takes a few seconds at most.

@@ -14,6 +14,7 @@ mod message;
 mod mux;
 mod pattern;
 mod pressure;
+pub mod probe;
 mod stream;
 
 pub use message::{

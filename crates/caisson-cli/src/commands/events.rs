@@ -39,7 +39,9 @@ pub(super) fn text(event: &Event) -> String {
         Event::Changed { server } => format!("{server}: its file changed"),
         Event::Removed { server } => format!("{server}: removed"),
         Event::Broken { server, reason } => format!("{server}: its file is broken: {reason}"),
-        Event::Install { server, progress } => {
+        Event::Verified { server, broken: 0 } => format!("{server}: verified, and it held"),
+        Event::Verified { server, broken } => format!("{server}: verified, and {broken} probes got through"),
+        Event::Install { server, progress } | Event::Verify { server, progress } => {
             let detail = progress.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
             format!("{server}: {}{detail}", progress.step)
         }

@@ -3,7 +3,7 @@ use caisson_core::{
     model::{FolderGrant, SecretPlace, ServerName, Transport},
 };
 
-use super::{Outcome, list};
+use super::{Outcome, list, verify};
 use crate::{
     exit, reach,
     show::{Screen, Table, escape},
@@ -102,6 +102,8 @@ fn table(details: &ServerDetails) -> Table {
     if let Some(broken) = &view.broken {
         table.row(["Broken", broken]);
     }
+    let verified = view.verified.as_ref().map_or_else(|| "never".to_owned(), verify::glance);
+    table.row(["Verified", &verified]);
     table.row(["URL", &view.url]);
     table.row(["File", &details.file.display().to_string()]);
     let Some(server) = &details.definition else { return table };

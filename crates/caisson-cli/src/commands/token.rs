@@ -153,12 +153,12 @@ fn reach_of(token: &TokenView) -> String {
     }
 }
 
-fn now() -> u64 {
+pub(crate) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// The time between two moments, in its largest unit.
-fn distance(from: u64, to: u64) -> String {
+pub(crate) fn distance(from: u64, to: u64) -> String {
     let seconds = to.saturating_sub(from);
     match seconds {
         0..=119 => format!("{seconds} s"),

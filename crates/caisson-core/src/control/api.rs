@@ -15,6 +15,7 @@ mod secret;
 mod server;
 mod stream;
 mod token;
+mod verify;
 
 pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
 pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
@@ -38,6 +39,7 @@ pub use stream::{
     Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
 };
 pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
+pub use verify::{Verified, VerifyReport, VerifyServer};
 
 pub use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -96,6 +98,7 @@ methods! {
     "learn.propose": Propose => Proposal,
     "audit.read": ReadAudit => AuditList,
     "audit.check": CheckAudit => AuditReport,
+    "server.verify": VerifyServer => VerifyReport,
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,
     "install.discard": DiscardInstall => Done,

@@ -69,6 +69,19 @@ impl Engine {
         Ok(self.airlock_volume(&[]).await?.name)
     }
 
+    /// Makes sure that the program which tries to break out lies beside the airlock, under a name made from its content.
+    /// Gives its path inside of containers.
+    ///
+    /// # Errors
+    /// [`EngineError::NoAirlock`] when Caisson has none for this engine's processor.
+    pub async fn ensure_probe(&self) -> Result<String, EngineError> {
+        let mut probe = SharedFile::new("", 0o755, self.read_artifact("probe").await?);
+        probe.name = format!("probe-{}", probe.short());
+        let path = format!("{INSIDE}/{}", probe.name);
+        self.airlock_volume(&[probe]).await?;
+        Ok(path)
+    }
+
     /// Makes sure that the airlock is in its volume, and a seccomp profile beside it for engines whose API wants
     /// a profile's path. Gives the volume and that path.
     pub(super) async fn airlock_with(
@@ -110,7 +123,12 @@ impl Engine {
     }
 
     async fn read_airlock(&self) -> Result<SharedFile, EngineError> {
-        let path = self.0.artifacts.join(format!("airlock-linux-{}", self.facts().arch));
+        Ok(SharedFile::new("airlock", 0o755, self.read_artifact("airlock").await?))
+    }
+
+    /// A program of Caisson's for inside, for this engine's processor.
+    async fn read_artifact(&self, name: &str) -> Result<Bytes, EngineError> {
+        let path = self.0.artifacts.join(format!("{name}-linux-{}", self.facts().arch));
         let bytes = tokio::fs::read(&path).await.and_then(|bytes| {
             if bytes.is_empty() {
                 Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it is empty"))
@@ -119,7 +137,7 @@ impl Engine {
             }
         });
         let bytes = bytes.map_err(|why| EngineError::NoAirlock { file: path.display().to_string(), why })?;
-        Ok(SharedFile::new("airlock", 0o755, bytes.into()))
+        Ok(bytes.into())
     }
 
     /// Writes the files that are not whole yet, and reads them back.

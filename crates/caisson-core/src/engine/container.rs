@@ -251,6 +251,15 @@ impl Engine {
         inspected.is_ok_and(|inspected| inspected.state.out_of_memory)
     }
 
+    /// What the engine says of a container, in its own words: for judging, not for running.
+    ///
+    /// # Errors
+    /// When the engine does not know it.
+    pub async fn inspect(&self, id: &ContainerId) -> Result<serde_json::Value, EngineError> {
+        let path = format!("/v{}/containers/{id}/json", self.facts().api_version);
+        self.read("inspecting a container", &path).await
+    }
+
     /// Kills a container's processes. One that is not running is no error.
     ///
     /// # Errors

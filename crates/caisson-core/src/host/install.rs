@@ -106,7 +106,7 @@ impl Host {
             self.drop_image(&before).await;
         }
         self.learn(&name).await;
-        self.view(&name)
+        self.view(&name).await
     }
 
     /// Runs the server, once unless it is always on, so that clients are answered from what it said. Where it cannot run yet, for want of

@@ -60,6 +60,9 @@ impl Host {
         if let Err(error) = self.0.pins.forget(name) {
             account.problem("what it said of itself", &error);
         }
+        if let Err(error) = self.0.verifications.forget(name) {
+            account.problem("what was verified of it", &error);
+        }
         self.0.sandbox.forget(name);
         if let Some(server) = &listed.server {
             self.drop_image(server).await;

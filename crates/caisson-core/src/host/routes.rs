@@ -11,17 +11,17 @@ use std::{
 use super::{Host, install::Waiting, session::Passthrough};
 use crate::{
     control::{
-        Call, CallError, Reply, Service,
+        Call, CallError, Notices, Reply, Service,
         api::{
             AcceptInstall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit, ConnectClient,
             DiscardInstall, DisconnectClient, Doctor, Done, ErrorCode, ForgetHost, GetPlan, GetStatus,
             IssueToken, Learn, ListClients, ListGroups, ListSecrets, ListServers, ListTokens, ListTools,
             NoticeBody, OpenSession, Pause, PrepareInstall, Propose, ReadAudit, ReadLogs, RemoveGroup,
             RemoveSecret, RemoveServer, Request, RestartServer, RevokeToken, SetGroup, SetSecret,
-            ShowNetwork, ShowServer, Shutdown, StartServer, StopServer, SubscribeEvents, Ticket,
+            ShowNetwork, ShowServer, Shutdown, StartServer, StopServer, SubscribeEvents, Ticket, VerifyServer,
         },
     },
-    model::{Event, ProgressSink, ServerName},
+    model::{Event, Progress, ProgressSink, ServerName},
 };
 
 /// What a connection holds: installs that wait for a yes. They are discarded with it.
@@ -38,14 +38,14 @@ impl Service for Host {
     async fn call(&self, call: Call, desk: Arc<Desk>) -> Result<Reply, CallError> {
         let host = self.clone();
         match call.method.as_str() {
-            ListServers::METHOD => answer(&call, |_: ListServers| Ok(host.list())),
-            ShowServer::METHOD => answer(&call, |show: ShowServer| host.show(&show.server)),
             ListSecrets::METHOD => answer(&call, |list: ListSecrets| host.list_secrets(&list.server)),
             ListGroups::METHOD => answer(&call, |_: ListGroups| Ok(host.list_groups())),
             ListTokens::METHOD => answer(&call, |_: ListTokens| Ok(host.list_tokens())),
             RevokeToken::METHOD => answer(&call, |revoke: RevokeToken| done(host.revoke_token(&revoke.id))),
             IssueToken::METHOD => answer(&call, |issue| host.issue_token(issue)),
 
+            ListServers::METHOD => wait(&call, async |_: ListServers| Ok(host.list().await)).await,
+            ShowServer::METHOD => wait(&call, async |show: ShowServer| host.show(&show.server).await).await,
             GetStatus::METHOD => wait(&call, async |_: GetStatus| Ok(host.status().await)).await,
             GetPlan::METHOD => wait(&call, async |plan: GetPlan| host.plan(&plan.server).await).await,
             ListTools::METHOD => wait(&call, async |list: ListTools| host.tools(&list.server).await).await,
@@ -53,6 +53,7 @@ impl Service for Host {
             ListClients::METHOD => wait(&call, async |_: ListClients| host.list_clients().await).await,
             Doctor::METHOD => wait(&call, async |_: Doctor| Ok(host.doctor().await)).await,
             PrepareInstall::METHOD => self.prepared(call, &desk).await,
+            VerifyServer::METHOD => self.verified_with_progress(call).await,
 
             StartServer::METHOD => {
                 through(&call, async move |it: StartServer| host.start(&it.server).await).await
@@ -146,25 +147,49 @@ impl Host {
         let request = call.params::<PrepareInstall>()?;
         let server: Option<ServerName> =
             request.options.name.clone().or_else(|| crate::catalog::suggest_name(&request.source));
-        let (sink, mut steps) = ProgressSink::channel();
-        let events = self.0.events.clone();
-        let telling = async move {
-            while let Some(progress) = steps.recv().await {
-                if let Some(server) = server.clone() {
-                    // Nobody watching is fine.
-                    drop(events.send(Event::Install { server, progress: progress.clone() }));
-                }
-                call.notices.send(NoticeBody::Progress(progress)).await;
-            }
-        };
-        // The sink is dropped with the work, which ends the telling.
-        let working = async move { self.prepare(request, &sink).await };
-        let (waiting, ()) = tokio::join!(working, telling);
+        let waiting = self
+            .told(
+                call.notices,
+                move |progress| server.clone().map(|server| Event::Install { server, progress }),
+                async |sink| self.prepare(request, &sink).await,
+            )
+            .await;
         let waiting = waiting?;
         let ticket = Ticket(desk.next.fetch_add(1, Ordering::Relaxed));
         let prepared = self.review(&waiting, ticket).await?;
         desk.lock().insert(ticket, waiting);
         Reply::of::<PrepareInstall>(&prepared)
+    }
+
+    /// Verifies a server, telling each try to the caller and, as events, to everybody.
+    async fn verified_with_progress(&self, call: Call) -> Result<Reply, CallError> {
+        let request = call.params::<VerifyServer>()?;
+        let server = request.server.clone();
+        let event = move |progress| Some(Event::Verify { server: server.clone(), progress });
+        let report = self.told(call.notices, event, async |sink| self.verify(request, &sink).await).await?;
+        Reply::of::<VerifyServer>(&report)
+    }
+
+    /// Works, and tells each step to the caller and, as an event, to everybody.
+    async fn told<T>(
+        &self,
+        notices: Notices,
+        event: impl Fn(Progress) -> Option<Event>,
+        work: impl AsyncFnOnce(ProgressSink) -> T,
+    ) -> T {
+        let (sink, mut steps) = ProgressSink::channel();
+        let telling = async {
+            while let Some(progress) = steps.recv().await {
+                if let Some(event) = event(progress.clone()) {
+                    // Nobody watching is fine.
+                    drop(self.0.events.send(event));
+                }
+                notices.send(NoticeBody::Progress(progress)).await;
+            }
+        };
+        // The sink is dropped with the work, which ends the telling.
+        let (done, ()) = tokio::join!(work(sink), telling);
+        done
     }
 }
 

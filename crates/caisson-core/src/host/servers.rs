@@ -9,12 +9,17 @@ use crate::{
 };
 
 impl Host {
-    pub(super) fn list(&self) -> ServerList {
-        let servers = self.0.registry.list().into_iter().map(|listed| self.view_of(listed)).collect();
+    pub(super) async fn list(&self) -> ServerList {
+        let mut verified = self.verified().await;
+        let view = |listed: Listed| {
+            let verified = verified.remove(&listed.name);
+            ServerView { verified, ..self.view_of(listed) }
+        };
+        let servers = self.0.registry.list().into_iter().map(view).collect();
         ServerList { servers, paused: self.0.sandbox.is_paused() }
     }
 
-    pub(super) fn show(&self, name: &ServerName) -> Result<ServerDetails, ApiError> {
+    pub(super) async fn show(&self, name: &ServerName) -> Result<ServerDetails, ApiError> {
         let listed = self.listed(name)?;
         let definition = listed.server.clone();
         let missing = match &definition {
@@ -22,15 +27,16 @@ impl Host {
             None => Vec::new(),
         };
         Ok(ServerDetails {
-            view: self.view_of(listed),
+            view: self.view(name).await?,
             definition,
             file: self.0.registry.file(name),
             missing_secrets: missing.into_iter().map(String::from).collect(),
         })
     }
 
-    pub(super) fn view(&self, name: &ServerName) -> Result<ServerView, ApiError> {
-        Ok(self.view_of(self.listed(name)?))
+    pub(super) async fn view(&self, name: &ServerName) -> Result<ServerView, ApiError> {
+        let verified = self.verified().await.remove(name);
+        Ok(ServerView { verified, ..self.view_of(self.listed(name)?) })
     }
 
     pub(super) async fn plan(&self, name: &ServerName) -> Result<PlanView, ApiError> {
@@ -41,19 +47,19 @@ impl Host {
     pub(super) async fn start(&self, name: &ServerName) -> Result<ServerView, ApiError> {
         self.in_force(name)?;
         self.0.sandbox.start(name).await?;
-        self.view(name)
+        self.view(name).await
     }
 
     pub(super) async fn stop(&self, name: &ServerName) -> Result<ServerView, ApiError> {
         self.in_force(name)?;
         self.0.sandbox.stop(name).await?;
-        self.view(name)
+        self.view(name).await
     }
 
     pub(super) async fn restart(&self, name: &ServerName) -> Result<ServerView, ApiError> {
         self.in_force(name)?;
         self.0.sandbox.restart(name).await?;
-        self.view(name)
+        self.view(name).await
     }
 
     /// The server in force under `name`, which the sandbox knows from here on if it did not yet.
@@ -101,6 +107,7 @@ impl Host {
             broken: listed.broken.map(|broken| broken.to_string()),
             url: self.url(&listed.name.clone().into()),
             name: listed.name,
+            verified: None,
         }
     }
 }

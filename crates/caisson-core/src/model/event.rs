@@ -46,6 +46,20 @@ pub enum Event {
         /// The step.
         progress: Progress,
     },
+    /// A verification went a step further.
+    Verify {
+        /// The server being verified.
+        server: ServerName,
+        /// The step.
+        progress: Progress,
+    },
+    /// A server was verified.
+    Verified {
+        /// The server.
+        server: ServerName,
+        /// How many probes got through, or did not answer.
+        broken: usize,
+    },
     /// A server tried to reach what it may not.
     EgressRefused {
         /// The server.

@@ -27,7 +27,7 @@ impl Dock for EngineDock {
     fn image<'a>(&'a self, image: &'a Digest) -> BoxFuture<'a, Result<Option<ImageSettings>, StartError>> {
         Box::pin(async move {
             let facts = self.engines.get().await?.image(image.as_str()).await?;
-            Ok(facts.map(|facts| ImageSettings { env: facts.env }))
+            Ok(facts.map(|facts| ImageSettings { env: facts.env, volumes: facts.volumes }))
         })
     }
 
@@ -48,6 +48,17 @@ impl Dock for EngineDock {
         Box::pin(async move {
             let id = ContainerId::from(container.to_owned());
             Ok(self.engines.get().await?.commit(&id, tag, &labels).await?.id)
+        })
+    }
+
+    fn probe(&self) -> BoxFuture<'_, Result<String, StartError>> {
+        Box::pin(async { Ok(self.engines.get().await?.ensure_probe().await?) })
+    }
+
+    fn inspect<'a>(&'a self, container: &'a str) -> BoxFuture<'a, Result<serde_json::Value, StartError>> {
+        Box::pin(async move {
+            let id = ContainerId::from(container.to_owned());
+            Ok(self.engines.get().await?.inspect(&id).await?)
         })
     }
 

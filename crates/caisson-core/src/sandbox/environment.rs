@@ -93,8 +93,10 @@ mod tests {
             limits: Limits::default(),
             life: LifeSettings::default(),
         };
-        let image =
-            ImageSettings { env: vec!["PATH=/image".into(), "B=image".into(), "=x".into(), "y".into()] };
+        let image = ImageSettings {
+            env: ["PATH=/image", "B=image", "=x", "y"].map(Into::into).into(),
+            ..ImageSettings::default()
+        };
         let secrets = vec![
             ("TOKEN".parse().unwrap(), SecretPlace::Env, SecretBytes::from("s1")),
             ("KEY".parse().unwrap(), SecretPlace::File, SecretBytes::from("s2")),

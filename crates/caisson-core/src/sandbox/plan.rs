@@ -300,4 +300,4 @@ impl Plan {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -81,7 +81,7 @@ impl Common {
         self.plan_on(name, server, &facts).await
     }
 
-    async fn plan_on(
+    pub(super) async fn plan_on(
         &self,
         name: &ServerName,
         server: &Server,
@@ -136,6 +136,12 @@ impl Common {
             }
         });
         vessel.await.unwrap_or_else(|_| Err(StartError::Cancelled))
+    }
+}
+
+impl std::fmt::Debug for Common {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Common").field("home_id", &self.home_id).finish_non_exhaustive()
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) trait Hull: Send + Sync + 'static {
 pub(super) struct ImageSettings {
     /// Environment, each `NAME=value`.
     pub(super) env: Vec<String>,
+    /// Folders for which it wants a volume.
+    pub(super) volumes: Vec<String>,
 }
 
 /// Where containers are built: an engine.
@@ -54,6 +56,10 @@ pub(super) trait Dock: Send + Sync + 'static {
         tag: &'a str,
         labels: BTreeMap<String, String>,
     ) -> BoxFuture<'a, Result<Digest, StartError>>;
+    /// Makes sure that the program that tries to break out is in the airlock's volume. Gives its path inside.
+    fn probe(&self) -> BoxFuture<'_, Result<String, StartError>>;
+    /// What the engine says of a container, in its own words.
+    fn inspect<'a>(&'a self, container: &'a str) -> BoxFuture<'a, Result<serde_json::Value, StartError>>;
     /// Removes a container, if it is still there.
     fn remove<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ()>;
     /// Removes a volume, and says whether it was there.

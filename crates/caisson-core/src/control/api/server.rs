@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ts_rs::TS;
 
+use super::Verified;
 use crate::model::{Digest, Endpoint, Server, ServerName, ServerState};
 
 /// All servers, in the order of their names.
@@ -32,6 +33,9 @@ pub struct ServerView {
     pub broken: Option<String>,
     /// Its address for clients that speak Streamable HTTP.
     pub url: String,
+    /// What its last verification found; none when it was never verified.
+    #[serde(default)]
+    pub verified: Option<Verified>,
 }
 
 /// Everything about one server.

@@ -113,6 +113,16 @@ fn rights(plan: &Plan, line: &mut Line<'_>) {
         "no ptrace, bpf, io_uring, mounts, keyrings or new namespaces",
     );
     line("Devices", "none".into(), "but /dev/null and its like");
+    line(
+        "Namespaces",
+        "its own".into(),
+        "it sees no process, memory or name of this machine or of other servers",
+    );
+    line(
+        "Kernel's files",
+        "masked, read-only".into(),
+        "no setting of this machine, in /proc or /sys, can be changed",
+    );
     if let Some(runtime) = &plan.runtime {
         line("Runtime", runtime.clone(), "in place of the engine's default");
     }
@@ -126,6 +136,10 @@ fn limits(plan: &Plan, line: &mut Line<'_>) {
     line("Processes", plan.pids.to_string(), "a fork bomb ends here");
     for ulimit in plan.ulimits.iter().filter(|ulimit| ulimit.name == "nofile") {
         line("Open files", ulimit.hard.to_string(), "for each process");
+    }
+    for ulimit in plan.ulimits.iter().filter(|ulimit| ulimit.name == "core") {
+        let most = if ulimit.hard == 0 { "none".to_owned() } else { size(ulimit.hard) };
+        line("Core dumps", most, "when it crashes, what is in its memory is written nowhere");
     }
 }
 

@@ -34,7 +34,7 @@ fn facts(kind: EngineKind, ids: IdMapping) -> EngineFacts {
     }
 }
 
-fn docker() -> EngineFacts {
+pub(in crate::sandbox) fn docker() -> EngineFacts {
     facts(EngineKind::Docker, IdMapping::Shared)
 }
 
@@ -63,13 +63,13 @@ fn plan(server: &Server, folders: &Folders, facts: &EngineFacts) -> Result<Plan,
 
 #[test]
 fn a_plan_that_grants_nothing() {
-    let plan = plan(&server(), &Folders::default(), &docker()).unwrap();
+    let plan = plan_of_nothing();
     insta::assert_json_snapshot!("nothing_granted", plan);
     insta::assert_snapshot!("nothing_granted_explained", explained(&plan));
 }
 
-#[test]
-fn a_plan_that_grants_everything() {
+/// A server that was granted something of each kind.
+pub(in crate::sandbox) fn server_of_everything() -> Server {
     let mut server = server();
     server.permissions = Permissions {
         blocked: Vec::new(),
@@ -82,9 +82,24 @@ fn a_plan_that_grants_everything() {
     };
     server.limits.cpus = 16.0;
     server.limits.files = 50_000;
+    server
+}
+
+/// Its plan, on an engine that enforces no limit; its folder may be written or only read.
+pub(in crate::sandbox) fn plan_of_everything(write: bool) -> Plan {
     let mut facts = facts(EngineKind::Podman, IdMapping::KeepId);
     facts.limits = LimitsEnforced { memory: false, pids: false, cpu: false };
-    let plan = plan(&server, &granted(true), &facts).unwrap();
+    plan(&server_of_everything(), &granted(write), &facts).unwrap()
+}
+
+/// The plan of a server that was granted nothing.
+pub(in crate::sandbox) fn plan_of_nothing() -> Plan {
+    plan(&server(), &Folders::default(), &docker()).unwrap()
+}
+
+#[test]
+fn a_plan_that_grants_everything() {
+    let plan = plan_of_everything(true);
     insta::assert_json_snapshot!("everything_granted", plan);
     insta::assert_snapshot!("everything_granted_explained", explained(&plan));
 }

@@ -286,6 +286,14 @@ impl Dock for Fake {
         Box::pin(async { Ok(Digest::of(b"committed")) })
     }
 
+    fn probe(&self) -> BoxFuture<'_, Result<String, StartError>> {
+        Box::pin(async { Ok("/caisson/probe".to_owned()) })
+    }
+
+    fn inspect<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<serde_json::Value, StartError>> {
+        Box::pin(async { Ok(serde_json::Value::Null) })
+    }
+
     fn remove<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
         self.0.removed.fetch_add(1, SeqCst);
         Box::pin(async {})

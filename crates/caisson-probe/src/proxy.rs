@@ -1,0 +1,98 @@
+//! The airlock's HTTP proxy: it must open a way to the hosts that are allowed, and to nothing else.
+
+use std::{
+    io::{self, Read, Write},
+    net::{SocketAddr, TcpStream},
+};
+
+use caisson_wire::probe::{Finding, Ground};
+
+use crate::{Probe, network::PATIENCE};
+
+const PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 3128);
+
+pub(crate) const PROBES: &[Probe] = &[
+    ("proxy-unknown-host", |_| {
+        refused(&["caisson-probe.example:443".into(), "caisson-probe.example:80".into()])
+    }),
+    ("proxy-address", |_| {
+        refused(&["192.0.2.1:443".into(), "[2001:db8::1]:443".into(), "3221225985:443".into()])
+    }),
+    ("proxy-metadata", |_| {
+        refused(&[
+            "169.254.169.254:80".into(),
+            "[fd00:ec2::254]:80".into(),
+            "[::ffff:169.254.169.254]:80".into(),
+        ])
+    }),
+    ("proxy-host-loopback", loopback),
+    ("proxy-other-port", |ground| {
+        // A port that is seldom granted, and never beside the others of this host.
+        let other = |host: &str| (1..).find(|port| !ground.hosts.contains(&(host.to_owned(), *port)));
+        match ground.hosts.iter().find(|(host, _)| !host.contains('*')) {
+            Some((host, _)) => refused(&[format!("{host}:{}", other(host).unwrap_or(1))]),
+            None => Finding::not_applicable("no host is allowed, so none can be asked for another port"),
+        }
+    }),
+    ("proxy-request", |_| {
+        let request = "GET http://169.254.169.254/ HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n";
+        judged(&[("GET http://169.254.169.254/".into(), ask(request))])
+    }),
+];
+
+/// The host's loopback, in every spelling, at the port where the host listens.
+fn loopback(ground: &Ground) -> Finding {
+    let Some(port) = ground.decoy_port else { return Finding::not_applicable("the host laid out no decoy") };
+    const SPELLINGS: [&str; 8] = [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "0.0.0.0",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+    ];
+    refused(&SPELLINGS.map(|host| format!("{host}:{port}")))
+}
+
+fn refused(targets: &[String]) -> Finding {
+    let asked = targets.iter().map(|to| {
+        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
+        (format!("CONNECT {to}"), ask(&request))
+    });
+    judged(&asked.collect::<Vec<_>>())
+}
+
+/// Only an error is a refusal; whatever else comes back is a way.
+fn judged(asked: &[(String, io::Result<String>)]) -> Finding {
+    let mut said = String::new();
+    for (request, answer) in asked {
+        match answer {
+            Err(error) => said = format!("the proxy did not answer: {error}"),
+            Ok(status) if status.starts_with(['4', '5']) => said = format!("the proxy answered {status}"),
+            Ok(status) => return Finding::broken(format!("{request} was answered with {status}")),
+        }
+    }
+    Finding::held(said)
+}
+
+/// The status of the proxy's answer: `403 Forbidden`.
+fn ask(request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::from(PROXY), PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request.as_bytes())?;
+    let mut head = Vec::new();
+    stream
+        .take(1024)
+        .read_to_end(&mut head)
+        .or_else(|error| if head.is_empty() { Err(error) } else { Ok(0) })?;
+    let head = String::from_utf8_lossy(&head);
+    let line = head.lines().next().unwrap_or_default();
+    let status = line.split_once(' ').map_or(line, |(_, status)| status);
+    if status.is_empty() {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    } else {
+        Ok(status.escape_debug().to_string())
+    }
+}
