@@ -38,3 +38,4 @@ mod sandbox;
 mod secrets;
 mod servers;
 mod tasks;
+mod verify;

@@ -34,6 +34,14 @@ pub fn fixture() -> PathBuf {
     inside("CAISSON_TEST_FIXTURE", "fixture")
 }
 
+/// What `caisson verify` runs inside.
+///
+/// # Panics
+/// When it was not built.
+pub fn probe() -> PathBuf {
+    inside("CAISSON_TEST_PROBE", "probe")
+}
+
 /// A server that answers from memory, for measures.
 ///
 /// # Panics

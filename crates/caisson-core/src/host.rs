@@ -163,6 +163,7 @@ impl Host {
             Places { home: paths.home.clone(), own: own.chain(engine_sockets.iter().cloned()).collect() };
         // What a crash has left; nobody else has this home.
         drop(std::fs::remove_dir_all(&pipes));
+        drop(std::fs::remove_dir_all(verify::scratch(&paths)));
         let engines = Engines::new(engine, choice, paths.artifacts.clone(), Some(pipes));
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();

@@ -10,7 +10,7 @@ use std::{
 use caisson_wire::probe::Finding;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use crate::{Probe, kernel};
+use crate::{Probe, airlock, kernel};
 
 pub(crate) const PROBES: &[Probe] = &[
     // The host ends it, and judges whether it could.
@@ -22,6 +22,9 @@ pub(crate) const PROBES: &[Probe] = &[
     }),
     // Nothing is left of it when the container ends: the host looks.
     ("terminate-airlock", |_| {
+        if !airlock::is_airlock() {
+            return Finding::broken("PID 1 is not the airlock, so it was not asked to end");
+        }
         if let Err(error) = kill_process(Pid::INIT, Signal::TERM) {
             return Finding::not_applicable(format!("it could not be asked: {error}"));
         }

@@ -68,7 +68,25 @@ fn writable(ground: &Ground, try_it: Try<'_>) -> Finding {
     if ground.decoy_file.is_none() {
         return Finding::not_applicable("the host laid out no decoy");
     }
-    each(ground, ground.writable.iter().collect(), try_it)
+    each(ground, ground.writable.iter().collect(), &|ground, folder| {
+        unchanged(folder, || try_it(ground, folder))
+    })
+}
+
+/// Does something in a folder, and puts the folder's own times back.
+pub(crate) fn unchanged<T>(folder: &Path, work: impl FnOnce() -> T) -> T {
+    let before = fs::metadata(folder);
+    let done = work();
+    if let Ok(facts) = before {
+        let time = |seconds, nanos| rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanos };
+        let times = rustix::fs::Timestamps {
+            last_access: time(facts.atime(), facts.atime_nsec()),
+            last_modification: time(facts.mtime(), facts.mtime_nsec()),
+        };
+        // Whoever may write and does not own the folder cannot: its times then tell that somebody was there.
+        let _put_back = rustix::fs::utimensat(CWD, folder, &times, rustix::fs::AtFlags::empty());
+    }
+    done
 }
 
 /// A name nobody else has.

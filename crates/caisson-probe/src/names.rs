@@ -49,12 +49,15 @@ pub(crate) const PROBES: &[Probe] = &[
 
 /// Asks for a name that must not exist: no answer may hold anything.
 fn unknown(name: &str, kind: u16, exchange: fn(&[u8]) -> io::Result<Vec<u8>>) -> Finding {
+    match exchange(&question(name, kind)) {
+        Ok(reply) => judge(&reply),
+        Err(error) => Finding::held(format!("the name server did not answer: {error}")),
+    }
+}
+
+fn judge(reply: &[u8]) -> Finding {
     const NO_SUCH_NAME: u8 = 3;
-    let reply = match exchange(&question(name, kind)) {
-        Ok(reply) => reply,
-        Err(error) => return Finding::held(format!("the name server did not answer: {error}")),
-    };
-    let [_, _, _, flags, _, _, high, low, ..] = reply.as_slice() else {
+    let [_, _, _, flags, _, _, high, low, ..] = reply else {
         return Finding::broken("the name server answered with no DNS message");
     };
     let (code, answers) = (flags & 0xf, u16::from_be_bytes([*high, *low]));
@@ -105,7 +108,23 @@ fn tcp(question: &[u8]) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use caisson_wire::probe::Outcome;
+
     use super::*;
+
+    fn judged(code: u8, answers: u8) -> Outcome {
+        judge(&[0xca, 0x15, 0x81, 0x80 | code, 0, 1, 0, answers, 0, 0, 0, 0]).outcome
+    }
+
+    #[test]
+    fn only_a_name_that_does_not_exist_is_held() {
+        assert_eq!(judged(3, 0), Outcome::Held);
+        assert_eq!(judged(5, 0), Outcome::Held);
+        for (code, answers) in [(0, 0), (0, 1), (3, 1)] {
+            assert_eq!(judged(code, answers), Outcome::Broken, "{code} {answers}");
+        }
+        assert_eq!(judge(b"hello").outcome, Outcome::Broken);
+    }
 
     #[test]
     fn a_question_is_a_dns_message() {

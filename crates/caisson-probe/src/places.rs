@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::CString,
     fs::{self, File, Permissions},
     io,
     os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
@@ -11,9 +10,12 @@ use std::{
 };
 
 use caisson_wire::probe::{Finding, Ground};
+use rustix::fs::{CWD, FileType, makedev, mknodat};
 
 use crate::{
-    Probe, kernel,
+    Probe,
+    folders::unchanged,
+    kernel,
     status::{none_of, refused, shortened},
 };
 
@@ -59,21 +61,7 @@ pub(crate) const PROBES: &[Probe] = &[
     }),
     ("run-noexec", |_| noexec("/run")),
     ("shm-noexec", |_| noexec("/dev/shm")),
-    ("memory-folder-flags", |ground| {
-        let flags = |path: &str| rustix::fs::statvfs(path).map(|stat| stat.f_flag);
-        use rustix::fs::StatVfsMountFlags as Flags;
-        let loose: Vec<_> = ground
-            .memory_folders
-            .iter()
-            .filter(|(path, _)| !flags(path).is_ok_and(|flags| flags.contains(Flags::NOSUID | Flags::NODEV)))
-            .map(|(path, _)| path.clone())
-            .collect();
-        none_of(
-            &loose,
-            "every folder in memory is nosuid and nodev",
-            "set-user-id programs or devices work in",
-        )
-    }),
+    ("memory-folder-flags", memory_folder_flags),
     ("make-device", make_device),
     ("device-list", device_list),
     ("airlock-binary", |_| {
@@ -159,7 +147,8 @@ fn granted(ground: &Ground) -> BTreeSet<&str> {
 /// Every mount that can be written is one the plan names.
 fn writable_places(ground: &Ground) -> Finding {
     let granted = granted(ground);
-    let own = ["/dev/shm", "/dev/mqueue", "/dev/pts"];
+    // The engine's own folders in memory; /dev is writable for root inside.
+    let own = ["/dev", "/dev/shm", "/dev/mqueue", "/dev/pts"];
     let mounts = mounts();
     let loose: Vec<_> = mounts
         .iter()
@@ -219,33 +208,52 @@ fn noexec(folder: &str) -> Finding {
     }
 }
 
-/// Makes nodes of the host's memory and of the null device, and opens what was made.
+/// Folders in memory, in which neither set-user-id programs nor devices work.
+fn memory_folder_flags(ground: &Ground) -> Finding {
+    use rustix::fs::StatVfsMountFlags as Flags;
+    let tight = |path: &str| {
+        rustix::fs::statvfs(path).is_ok_and(|stat| stat.f_flag.contains(Flags::NOSUID | Flags::NODEV))
+    };
+    let loose: Vec<_> =
+        ground.memory_folders.iter().map(|(path, _)| path.clone()).filter(|path| !tight(path)).collect();
+    if ground.own_kernel && !loose.is_empty() {
+        return Finding::not_applicable("gVisor does not tell how its folders are mounted");
+    }
+    none_of(&loose, "every folder in memory is nosuid and nodev", "set-user-id programs or devices work in")
+}
+
+/// Makes a character device, null, and a block device, and opens what was made.
 fn make_device(ground: &Ground) -> Finding {
     let folders = ground.memory_folders.iter().map(|(path, _)| path).chain(&ground.writable);
+    let kinds = [(FileType::CharacterDevice, "character"), (FileType::BlockDevice, "block")];
     let mut last = String::new();
-    for folder in folders {
-        let path = Path::new(folder).join(format!("{MARK}-{}", std::process::id()));
-        let Ok(text) = CString::new(path.display().to_string()) else { continue };
-        for (kind, name) in [
-            (rustix::fs::FileType::CharacterDevice, "character"),
-            (rustix::fs::FileType::BlockDevice, "block"),
-        ] {
-            let node =
-                rustix::fs::mknodat(rustix::fs::CWD, &text, kind, 0o600.into(), rustix::fs::makedev(1, 3));
-            let opened = node.is_ok() && File::open(&path).is_ok();
-            if node.is_ok() {
-                drop(fs::remove_file(&path));
+    for (folder, (kind, name)) in folders.flat_map(|folder| kinds.map(|kind| (folder, kind))) {
+        let (made, opened) = unchanged(Path::new(folder), || device(Path::new(folder), kind));
+        match made {
+            Ok(()) if opened && ground.own_kernel => {
+                return Finding::not_applicable(
+                    "a device was made, of gVisor's own kernel and not of the host's",
+                );
             }
-            match node {
-                Ok(()) if opened => {
-                    return Finding::broken(format!("a {name} device was made in {folder}, and opened"));
-                }
-                Ok(()) => last = "a node was made, and leads nowhere".to_owned(),
-                Err(error) => last = io::Error::from(error).to_string(),
+            Ok(()) if opened => {
+                return Finding::broken(format!("a {name} device was made in {folder}, and opened"));
             }
+            Ok(()) => last = "a node was made, and leads nowhere".to_owned(),
+            Err(error) => last = error.to_string(),
         }
     }
     Finding::held(format!("no device could be made: {last}"))
+}
+
+/// Makes a device in a folder, opens it, and takes it away again. Says whether it was made, and opened.
+fn device(folder: &Path, kind: FileType) -> (io::Result<()>, bool) {
+    let path = folder.join(format!("{MARK}-{}", std::process::id()));
+    let made = mknodat(CWD, &path, kind, 0o600.into(), makedev(1, 3));
+    let opened = made.is_ok() && File::open(&path).is_ok();
+    if made.is_ok() {
+        drop(fs::remove_file(&path));
+    }
+    (made.map_err(Into::into), opened)
 }
 
 fn device_list(ground: &Ground) -> Finding {

@@ -96,3 +96,21 @@ fn ask(request: &str) -> io::Result<String> {
         Ok(status.escape_debug().to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use caisson_wire::probe::Outcome;
+
+    use super::*;
+
+    #[test]
+    fn only_an_error_is_a_refusal() {
+        let judged = |status: &str| judged(&[("CONNECT x".into(), Ok(status.into()))]).outcome;
+        assert_eq!((judged("403 Forbidden"), judged("502 Bad Gateway")), (Outcome::Held, Outcome::Held));
+        assert_eq!((judged("200 OK"), judged("HTTP")), (Outcome::Broken, Outcome::Broken));
+        assert_eq!(
+            super::judged(&[("x".into(), Err(io::ErrorKind::ConnectionRefused.into()))]).outcome,
+            Outcome::Held
+        );
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) fn refused<T>(ground: &Ground, call: &str, answer: io::Result<T>) -> 
     match answer {
         Err(error) if is_denied(&error) => Finding::held(format!("{call} was refused: {error}")),
         Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-            Finding::not_applicable(format!("this kernel has no {call}"))
+            Finding::not_applicable(format!("this kernel does not know such a call: {call}"))
         }
         Err(error) if ground.own_kernel => own(&format!("{call} answered: {error}")),
         Err(error) => Finding::broken(format!("{call} got through to the kernel, which answered: {error}")),

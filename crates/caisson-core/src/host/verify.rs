@@ -1,8 +1,11 @@
 //! Verifications: run, kept, and shown for as long as they hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
-use super::Host;
+use super::{Host, Paths};
 use crate::{
     control::api::{ApiError, ErrorCode, Verified, VerifyReport, VerifyServer},
     model::{Event, ProbeOutcome, ProgressSink, ServerName, Verification},
@@ -53,10 +56,15 @@ impl Host {
         let files = [&parts.paths.socket, &parts.paths.state(), &parts.paths.config.join("settings.toml")]
             .map(Clone::clone);
         Surroundings {
-            scratch: parts.paths.data.join("scratch"),
+            scratch: scratch(&parts.paths),
             absent: files.into_iter().chain(parts.engine_sockets.clone()).collect(),
         }
     }
+}
+
+/// A folder for decoys alone.
+pub(super) fn scratch(paths: &Paths) -> PathBuf {
+    paths.data.join("scratch").join("verify")
 }
 
 fn glance(found: &Verification, stale: bool) -> Verified {
