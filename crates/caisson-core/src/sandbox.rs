@@ -91,7 +91,7 @@ pub use verify::Surroundings;
 const SHUTDOWN: Duration = Duration::from_secs(8);
 
 /// How long it may take to learn what plan a server would run under, only to tell whether a verification still holds.
-const KNOWN: Duration = Duration::from_secs(1);
+const KNOWN: Duration = Duration::from_secs(5);
 
 /// What the sandbox is made of.
 pub struct SandboxParts {

@@ -126,6 +126,7 @@ class Caisson {
       case 'changed':
       case 'removed':
       case 'broken':
+      case 'verified':
         this.#settle();
         break;
       case 'egress_refused':
@@ -136,6 +137,7 @@ class Caisson {
         void this.#ask();
         break;
       case 'install':
+      case 'verify':
         break;
     }
   }

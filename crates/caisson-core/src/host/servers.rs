@@ -35,8 +35,8 @@ impl Host {
     }
 
     pub(super) async fn view(&self, name: &ServerName) -> Result<ServerView, ApiError> {
-        let verified = self.verified().await.remove(name);
-        Ok(ServerView { verified, ..self.view_of(self.listed(name)?) })
+        let view = self.view_of(self.listed(name)?);
+        Ok(ServerView { verified: self.verified_of(name).await, ..view })
     }
 
     pub(super) async fn plan(&self, name: &ServerName) -> Result<PlanView, ApiError> {

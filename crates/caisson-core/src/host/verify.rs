@@ -40,7 +40,17 @@ impl Host {
         Ok(VerifyReport { server: name, verified, verification })
     }
 
-    /// What is known of servers' verifications.
+    /// What is known of one server's verification.
+    pub(super) async fn verified_of(&self, name: &ServerName) -> Option<Verified> {
+        let found = self.0.verifications.of(name).unwrap_or_else(|error| {
+            tracing::warn!(%error, "what was verified cannot be told");
+            None
+        })?;
+        let stale = self.0.sandbox.stale([(name, &found)]).await;
+        Some(glance(&found, stale.contains(name)))
+    }
+
+    /// What is known of all servers' verifications.
     pub(super) async fn verified(&self) -> BTreeMap<ServerName, Verified> {
         let all = self.0.verifications.all().unwrap_or_else(|error| {
             tracing::warn!(%error, "what was verified cannot be told");
