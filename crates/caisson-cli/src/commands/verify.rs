@@ -67,13 +67,12 @@ fn text(report: &VerifyReport, screen: &Screen) -> String {
     for group in report.verification.probes.chunk_by(|one, other| one.group == other.group) {
         let Some(first) = group.first() else { continue };
         text.push_str(&format!("{}\n", style::strong(screen.color, &escape::line(&first.group))));
-        let mut table = Table::new(&["", "", ""]);
+        let mut table = Table::new(&["RESULT", "PROBE", "TRIED", "WHAT HAPPENED", "STOPPED BY"]);
         for probe in group {
-            let stopped_by = match (&probe.stopped_by, probe.outcome) {
-                (Some(line), ProbeOutcome::Held) => format!("{} [{line}]", probe.happened),
-                (Some(_) | None, _) => probe.happened.clone(),
-            };
-            table.row([word(probe.outcome), &probe.name, &stopped_by]);
+            // What got through was stopped by nothing.
+            let stopped_by = probe.stopped_by.as_deref().filter(|_| probe.outcome == ProbeOutcome::Held);
+            let stopped_by = stopped_by.unwrap_or_default();
+            table.row([word(probe.outcome), &probe.name, &probe.tried, &probe.happened, stopped_by]);
         }
         for line in table.render(screen.width.saturating_sub(2), false).lines() {
             text.push_str(&format!("  {}\n", painted(line, screen.color)));
@@ -88,7 +87,9 @@ fn text(report: &VerifyReport, screen: &Screen) -> String {
     let engine = &report.verification.engine;
     let rootless = if engine.rootless { ", rootless" } else { "" };
     let on = format!("{} {} with {}{rootless}", engine.kind, engine.version, engine.runtime);
-    text.push_str(&format!("\n{}: {} On {}.\n", report.server, glance(&report.verified), escape::line(&on)));
+    let sum = format!("{}: {} On {on}.", report.server, glance(&report.verified));
+    text.push('\n');
+    wrap(&escape::line(&sum), screen.width).iter().for_each(|line| text.push_str(&format!("{line}\n")));
     text
 }
 
@@ -177,7 +178,7 @@ mod tests {
         };
         let text = text(&report, &screen);
         assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        let (before, _) = text.rsplit_once("applicable,").unwrap();
+        let (before, _) = text.rsplit_once("not applicable,").unwrap();
         insta::assert_snapshot!(before);
     }
 }
