@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream, UdpSocket},
 };
 
-use caisson_wire::probe::Finding;
+use caisson_wire::{HostPattern, probe::Finding};
 
 use crate::{Probe, network::PATIENCE};
 
@@ -38,11 +38,15 @@ pub(crate) const PROBES: &[Probe] = &[
         Finding::held("the engine's names for this machine do not exist inside")
     }),
     ("dns-below-allowed", |ground| {
-        let plain =
-            |host: &&(String, u16)| host.0.parse::<std::net::IpAddr>().is_err() && !host.0.contains('*');
-        match ground.hosts.iter().find(plain) {
-            Some((host, _)) => unknown(&format!("onswg4tfoq.{host}"), A, udp),
-            None => Finding::not_applicable("no host is allowed, so there is no name to hide data below"),
+        // Beneath one name that is allowed alone: what a star allows is no hiding place but a permission.
+        let below = ground.hosts.iter().find_map(|(pattern, _)| match pattern {
+            HostPattern::Name(name) => Some(format!("onswg4tfoq.{name}")),
+            HostPattern::Beneath(_) | HostPattern::Network(_) => None,
+        });
+        let is_allowed = |name: &String| ground.hosts.iter().any(|(pattern, _)| pattern.matches(name));
+        match below.filter(|name| !is_allowed(name)) {
+            Some(name) => unknown(&name, A, udp),
+            None => Finding::not_applicable("no name is allowed alone, so there is none to hide data below"),
         }
     }),
 ];

@@ -5,36 +5,48 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use caisson_wire::probe::{Finding, Ground};
+use caisson_wire::{
+    HostPattern,
+    probe::{Finding, Ground},
+};
 
 use crate::{Probe, network::PATIENCE};
 
 const PROXY: ([u8; 4], u16) = ([127, 0, 0, 1], 3128);
 
 pub(crate) const PROBES: &[Probe] = &[
-    ("proxy-unknown-host", |_| {
-        refused(&["caisson-probe.example:443".into(), "caisson-probe.example:80".into()])
+    ("proxy-unknown-host", |ground| {
+        refused(ground, &[("caisson-probe.example", 443), ("caisson-probe.example", 80)])
     }),
-    ("proxy-address", |_| {
-        refused(&["192.0.2.1:443".into(), "[2001:db8::1]:443".into(), "3221225985:443".into()])
+    ("proxy-address", |ground| {
+        refused(
+            ground,
+            &[("192.0.2.1", 443), ("[2001:db8::1]", 443), ("3221225985", 443), ("0xc0000201", 443)],
+        )
     }),
-    ("proxy-metadata", |_| {
-        refused(&[
-            "169.254.169.254:80".into(),
-            "[fd00:ec2::254]:80".into(),
-            "[::ffff:169.254.169.254]:80".into(),
-        ])
+    ("proxy-metadata", |ground| {
+        refused(ground, &[("169.254.169.254", 80), ("[fd00:ec2::254]", 80), ("[::ffff:169.254.169.254]", 80)])
     }),
     ("proxy-host-loopback", loopback),
     ("proxy-other-port", |ground| {
-        // A port that is seldom granted, and never beside the others of this host.
-        let other = |host: &str| (1..).find(|port| !ground.hosts.contains(&(host.to_owned(), *port)));
-        match ground.hosts.iter().find(|(host, _)| !host.contains('*')) {
-            Some((host, _)) => refused(&[format!("{host}:{}", other(host).unwrap_or(1))]),
-            None => Finding::not_applicable("no host is allowed, so none can be asked for another port"),
+        let name = ground.hosts.iter().find_map(|(pattern, _)| match pattern {
+            HostPattern::Name(name) => Some(name),
+            HostPattern::Beneath(_) | HostPattern::Network(_) => None,
+        });
+        match name {
+            // The first port that is not granted.
+            Some(name) => {
+                refused(ground, &[(name, (1..).find(|port| !ground.allows(name, *port)).unwrap_or(1))])
+            }
+            None => {
+                Finding::not_applicable("no name is allowed alone, so none can be asked for another port")
+            }
         }
     }),
-    ("proxy-request", |_| {
+    ("proxy-request", |ground| {
+        if ground.allows("169.254.169.254", 80) {
+            return allowed();
+        }
         let request = "GET http://169.254.169.254/ HTTP/1.1\r\nHost: 169.254.169.254\r\n\r\n";
         judged(&[("GET http://169.254.169.254/".into(), ask(request))])
     }),
@@ -53,15 +65,23 @@ fn loopback(ground: &Ground) -> Finding {
         "2130706433",
         "0x7f000001",
     ];
-    refused(&SPELLINGS.map(|host| format!("{host}:{port}")))
+    refused(ground, &SPELLINGS.map(|host| (host, port)))
 }
 
-fn refused(targets: &[String]) -> Finding {
-    let asked = targets.iter().map(|to| {
-        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
-        (format!("CONNECT {to}"), ask(&request))
-    });
-    judged(&asked.collect::<Vec<_>>())
+/// Asks for each that no rule allows.
+fn refused(ground: &Ground, targets: &[(&str, u16)]) -> Finding {
+    let bare = |host: &str| host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    let asked =
+        targets.iter().filter(|(host, port)| !ground.allows(&bare(host), *port)).map(|(host, port)| {
+            let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n");
+            (format!("CONNECT {host}:{port}"), ask(&request))
+        });
+    let asked: Vec<_> = asked.collect();
+    if asked.is_empty() { allowed() } else { judged(&asked) }
+}
+
+fn allowed() -> Finding {
+    Finding::not_applicable("a rule of the user's allows what would be asked for")
 }
 
 /// Only an error is a refusal; whatever else comes back is a way.

@@ -32,7 +32,8 @@ impl Install {
             return Err(SandboxError::Start { server, cause });
         }
         let events = common.events.clone();
-        let container = ExecContainer::begin(common.clone(), plan, hosts, files, Phase::Install, events).await?;
+        let container =
+            ExecContainer::begin(common.clone(), plan, hosts, files, Phase::Install, events).await?;
         Ok(Self { container, common })
     }
 

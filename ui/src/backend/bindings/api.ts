@@ -464,6 +464,27 @@ request: number, };
 export type Endpoint = string;
 
 /**
+ * What of an engine a verification holds for.
+ */
+export type EngineIdentity = {
+/**
+ * `Podman` or `Docker`.
+ */
+kind: string,
+/**
+ * Its version.
+ */
+version: string,
+/**
+ * The runtime in use, such as `runc`.
+ */
+runtime: string,
+/**
+ * Whether it runs as an ordinary user.
+ */
+rootless: boolean, };
+
+/**
  * A container engine.
  */
 export type EngineView = {
@@ -524,7 +545,23 @@ server: ServerName,
 /**
  * The step.
  */
-progress: Progress, } | { "event": "egress_refused",
+progress: Progress, } | { "event": "verify",
+/**
+ * The server being verified.
+ */
+server: ServerName,
+/**
+ * The step.
+ */
+progress: Progress, } | { "event": "verified",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * How many probes got through, or did not answer.
+ */
+broken: number, } | { "event": "egress_refused",
 /**
  * The server.
  */
@@ -1111,6 +1148,40 @@ warnings: Array<string>,
 missing_secrets: Array<string>, };
 
 /**
+ * How a probe ended.
+ */
+export type ProbeOutcome = "held" | "broken" | "not_applicable";
+
+/**
+ * How one try to break out ended.
+ */
+export type ProbeResult = {
+/**
+ * The probe's name, which stays: `raw-socket`.
+ */
+name: string,
+/**
+ * What it is about: `Network`.
+ */
+group: string,
+/**
+ * What was tried, in a sentence.
+ */
+tried: string,
+/**
+ * How it ended.
+ */
+outcome: ProbeOutcome,
+/**
+ * What happened, in a sentence. May hold what is inside the container: show escaped.
+ */
+happened: string,
+/**
+ * What the plan's line is about that stops it; none where the plan has no such line, and nothing was tried.
+ */
+stopped_by: string | null, };
+
+/**
  * A step of something long.
  */
 export type Progress = {
@@ -1463,7 +1534,11 @@ broken: string | null,
 /**
  * Its address for clients that speak Streamable HTTP.
  */
-url: string, };
+url: string,
+/**
+ * What its last verification found; none when it was never verified.
+ */
+verified: Verified | null, };
 
 /**
  * Makes a group, or changes the one of this name.
@@ -1679,6 +1754,74 @@ reason: string,
  */
 rule: HostRule | null, };
 
+/**
+ * What the last verification of a server has found, at a glance.
+ */
+export type Verified = {
+/**
+ * When, in seconds since 1970 (UTC).
+ */
+at: number,
+/**
+ * How many probes did not get through.
+ */
+held: number,
+/**
+ * How many did, or did not answer.
+ */
+broken: number,
+/**
+ * How many could not be tried on this engine, under this plan.
+ */
+not_applicable: number,
+/**
+ * Whether the plan or the engine is another by now, or cannot be known: verify again.
+ */
+stale: boolean, };
+
+/**
+ * The answer to [`VerifyServer`].
+ */
+export type VerifyReport = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The same at a glance.
+ */
+verified: Verified,
+/**
+ * When, in seconds since 1970 (UTC).
+ */
+at: number,
+/**
+ * The digest of the plan that was tried.
+ */
+plan: Digest,
+/**
+ * The engine it ran on.
+ */
+engine: EngineIdentity,
+/**
+ * Every probe, in the order of the groups.
+ */
+probes: Array<ProbeResult>, };
+
+/**
+ * Tries to break out of a server's container, in another that is made from the same plan, and answers with what
+ * happened; it takes some seconds. Sends [`super::NoticeBody::Progress`].
+ */
+export type VerifyServer = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Try nothing, and answer with what was found the last time.
+ */
+last?: boolean, };
+
 /** Each method of the control API, with its parameters and its reply. */
 export type Methods = {
   "server.list": { params: ListServers; reply: ServerList };
@@ -1700,6 +1843,7 @@ export type Methods = {
   "learn.propose": { params: Propose; reply: Proposal };
   "audit.read": { params: ReadAudit; reply: AuditList };
   "audit.check": { params: CheckAudit; reply: AuditReport };
+  "server.verify": { params: VerifyServer; reply: VerifyReport };
   "install.prepare": { params: PrepareInstall; reply: Prepared };
   "install.accept": { params: AcceptInstall; reply: ServerView };
   "install.discard": { params: DiscardInstall; reply: Done };
