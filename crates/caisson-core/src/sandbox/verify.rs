@@ -263,7 +263,9 @@ fn answer(output: &Output, within: Duration) -> Finding {
         Exit::Signal(9) => {
             Finding::broken(format!("no answer within {} s, or it was killed. {said}", within.as_secs()))
         }
-        exit => Finding::broken(format!("no answer: it ended with {exit}. {said}")),
+        exit @ (Exit::Code(_) | Exit::Signal(_)) => {
+            Finding::broken(format!("no answer: it ended with {exit}. {said}"))
+        }
     }
 }
 
