@@ -31,7 +31,7 @@ build: ## Build the release command line at target/release/caisson
 inside:
 	RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target $(TRIPLE) \
 		--target-dir $(INSIDE) -p caisson-airlock -p caisson-probe -p caisson-example \
-		-p caisson-fixture
+		-p caisson-fixture -p caisson-hostile
 
 ui:
 	cd ui && npm ci --no-audit --no-fund && npm run build

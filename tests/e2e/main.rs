@@ -35,6 +35,7 @@ mod isolation;
 mod pins;
 mod registry;
 mod sandbox;
+mod seccomp;
 mod secrets;
 mod servers;
 mod tasks;

@@ -58,6 +58,30 @@ pub fn example() -> PathBuf {
     inside("CAISSON_TEST_EXAMPLE", "example")
 }
 
+/// A server that tries to carry a word out.
+///
+/// # Panics
+/// When it was not built.
+pub fn exfiltrates() -> PathBuf {
+    inside("CAISSON_TEST_EXFILTRATES", "exfiltrates")
+}
+
+/// An airlock that has turned against its host.
+///
+/// # Panics
+/// When it was not built.
+pub fn hostile_airlock() -> PathBuf {
+    inside("CAISSON_TEST_HOSTILE_AIRLOCK", "hostile-airlock")
+}
+
+/// The airlock.
+///
+/// # Panics
+/// When it was not built.
+pub fn airlock() -> PathBuf {
+    inside("CAISSON_TEST_AIRLOCK", "airlock")
+}
+
 /// A program that is static, so that it runs in an empty image: the one `variable` names, or the one that
 /// `scripts/test` lays beside `caisson`.
 fn inside(variable: &str, name: &str) -> PathBuf {

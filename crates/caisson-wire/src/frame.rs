@@ -13,7 +13,7 @@ pub enum FrameError {
     /// The pipe failed, or ended inside a frame.
     #[error("the pipe failed: {0}")]
     Io(#[from] std::io::Error),
-    /// The other side announced more than [`LARGEST`] bytes.
+    /// The other side announced more bytes than belong here.
     #[error("a frame of {0} bytes is too large")]
     TooLarge(usize),
     /// The bytes are not the message that belongs here.
@@ -41,13 +41,24 @@ pub async fn write<T: Serialize, W: AsyncWrite + Unpin>(to: &mut W, message: &T)
 /// # Errors
 /// When the pipe fails, ends inside the frame, or the frame is not a `T`.
 pub async fn read<T: DeserializeOwned, R: AsyncRead + Unpin>(from: &mut R) -> Result<Option<T>, FrameError> {
+    read_within(from, LARGEST).await
+}
+
+/// As [`read`], of at most `most` bytes: a hostile side can open many streams, and make the reader hold so much on each.
+///
+/// # Errors
+/// As [`read`] has them, and when the frame is larger.
+pub async fn read_within<T: DeserializeOwned, R: AsyncRead + Unpin>(
+    from: &mut R,
+    most: usize,
+) -> Result<Option<T>, FrameError> {
     let mut length = [0; 4];
     if from.read(&mut length[..1]).await? == 0 {
         return Ok(None);
     }
     from.read_exact(&mut length[1..]).await?;
     let length = u32::from_be_bytes(length) as usize;
-    if length > LARGEST {
+    if length > most {
         return Err(FrameError::TooLarge(length));
     }
     // Grows as bytes arrive: an announced length alone reserves nothing.

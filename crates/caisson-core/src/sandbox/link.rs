@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use caisson_wire::{
     AirlockEvent, Command, Connection, Egress, Header, Incoming, Launch, Mode, Mux, MuxError, Opener, Order,
-    ProcessId, Stream, frame,
+    ProcessId, Stream,
+    frame::{self, FrameError},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
@@ -29,6 +30,10 @@ use super::{
 
 /// How long a stream may take to say what it is.
 const INTRODUCTION: Duration = Duration::from_secs(10);
+/// The largest header an airlock has a use for, in bytes: a name and a port.
+const LARGEST_HEADER: usize = 4 << 10;
+/// The largest of anything else it tells, in bytes: a reason, for people.
+const LARGEST_EVENT: usize = 64 << 10;
 /// How long a container may take to be gone after its pipe has closed.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what the airlock told before its end may take to be acted upon.
@@ -115,7 +120,7 @@ impl Link {
         let (events, heard) = mpsc::channel(64);
         let taking = within(&over, take(incoming, heard, shared.clone(), ready_sender, over.clone()));
         within(&over, read_diagnostics(diagnostics, shared.logs.clone()));
-        let hearing = tokio::spawn(hear(from, events, shared.logs.clone()));
+        let hearing = tokio::spawn(hear(from, events));
         let (end_sender, ended) = watch::channel(None);
         let end = End {
             driver,
@@ -212,7 +217,7 @@ impl Link {
     /// Connects to a port of the container's loopback: the connection, or why there is none.
     pub(super) async fn connect(&self, port: u16) -> Result<Result<Stream, String>, SessionError> {
         let mut stream = self.open(&Header::Connect { port }).await?;
-        match frame::read::<Connection, _>(&mut stream).await {
+        match frame::read_within::<Connection, _>(&mut stream, LARGEST_EVENT).await {
             Ok(Some(Connection::Open)) => Ok(Ok(stream)),
             Ok(Some(Connection::Refused { detail, .. })) => Ok(Err(detail)),
             Ok(None) | Err(_) => Err(self.broken()),
@@ -248,7 +253,7 @@ enum Introduction {
     #[error(transparent)]
     Mux(#[from] MuxError),
     #[error(transparent)]
-    Frame(#[from] frame::FrameError),
+    Frame(#[from] FrameError),
 }
 
 async fn introduced(opener: &Opener, header: &Header) -> Result<Stream, Introduction> {
@@ -286,17 +291,19 @@ async fn write_orders(mut to: WriteHalf<Stream>, mut orders: mpsc::Receiver<Orde
     std::future::pending::<()>().await;
 }
 
-/// Hears the airlock's events until the control stream ends.
-async fn hear(mut from: ReadHalf<Stream>, events: mpsc::Sender<AirlockEvent>, logs: Logs) {
+/// Hears the airlock's events until the control stream ends. Fails when what it says is not what an airlock says.
+async fn hear(mut from: ReadHalf<Stream>, events: mpsc::Sender<AirlockEvent>) -> Result<(), String> {
     loop {
-        match frame::read(&mut from).await {
+        match frame::read_within(&mut from, LARGEST_EVENT).await {
             Ok(Some(event)) => {
                 if events.send(event).await.is_err() {
-                    return;
+                    return Ok(());
                 }
             }
-            Ok(None) => return,
-            Err(error) => return logs.note(&format!("the airlock's control stream failed: {error}")),
+            Ok(None) | Err(FrameError::Io(_)) => return Ok(()),
+            Err(error @ (FrameError::TooLarge(_) | FrameError::Json(_))) => {
+                return Err(format!("its airlock cannot be understood: {error}"));
+            }
         }
     }
 }
@@ -347,7 +354,7 @@ fn told(event: AirlockEvent, shared: &Shared, ready: &mut Option<oneshot::Sender
 
 /// Hands one stream to the one it is for.
 async fn introduce(mut stream: Stream, introducing: Introducing, shared: Arc<Shared>) {
-    match timeout(INTRODUCTION, frame::read::<Header, _>(&mut stream)).await {
+    match timeout(INTRODUCTION, frame::read_within::<Header, _>(&mut stream, LARGEST_HEADER)).await {
         Ok(Ok(Some(Header::Stderr { process }))) => {
             let reading = shared.processes.reading(process);
             drop(introducing);
@@ -406,7 +413,7 @@ async fn read_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, logs: Logs) {
 /// What tells that a container has ended.
 struct End {
     driver: JoinHandle<Result<(), MuxError>>,
-    hearing: JoinHandle<()>,
+    hearing: JoinHandle<Result<(), String>>,
     /// Acts on what was heard.
     taking: JoinHandle<()>,
     /// The HTTP server: its end is the container's.
@@ -430,14 +437,26 @@ impl End {
             })
         };
         let mut server_end = std::pin::pin!(server_end);
+        let mut broken = false;
+        let mut broke = |how: Option<String>| {
+            broken = how.is_some();
+            how
+        };
         let first_sign = tokio::select! {
-            pipe = &mut driver => pipe.ok().and_then(Result::err).map(|error| error.to_string()),
+            pipe = &mut driver => broke(pipe.ok().and_then(Result::err).map(|error| error.to_string())),
             reason = &mut server_end => reason,
             // Known before the pipe's end when an engine freezes.
             reason = hull.wait() => Some(reason),
-            _ = &mut hearing => None,
+            heard = &mut hearing => broke(heard.ok().and_then(Result::err)),
             () = over.cancelled() => None,
         };
+        if broken {
+            // What does not keep to the protocol is not asked to end.
+            if let Some(how) = &first_sign {
+                logs.note(how);
+            }
+            hull.kill().await;
+        }
         // The control stream's end ends the airlock, and with it the container, if it has not ended by itself.
         stop.cancel();
         let exit = match timeout(FAREWELL, hull.wait()).await {

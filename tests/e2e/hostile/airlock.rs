@@ -1,0 +1,139 @@
+//! A hostile airlock in place of Caisson's own, in real containers: what a server could say that had taken over its
+//! airlock, as may happen under gVisor.
+
+use std::{
+    fs,
+    net::{TcpListener, UdpSocket},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::Duration,
+};
+
+use caisson_tests::{Home, home::eventually, programs};
+use serde_json::json;
+
+use super::{Gone, daemon_is_small, install_neighbour, neighbour_is_well};
+
+on_engines!([podman docker] turns_against_its_host, connects_past_its_list);
+
+/// What it may do; `tests/hostile/src/bin/hostile-airlock.rs` says more.
+const MODES: [&str; 16] = [
+    "closes", "silent", "garbage", "yamux", "huge", "short", "nonsense", "nested", "streams", "kinds",
+    "twice", "flood", "deaf", "resets", "halves", "endless",
+];
+
+/// Installs a server under the honest airlock, then puts the hostile one in its place: it behaves where no mode is
+/// given.
+fn prepare(home: &Home) {
+    install_neighbour(home);
+    home.caisson(&["install", "example", "--name", "deviant", "--yes"]).ok();
+    home.caisson(&["daemon", "--stop"]).ok();
+    let artifacts = home.path().join("artifacts");
+    fs::create_dir(&artifacts).unwrap();
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let honest = fs::read(programs::airlock()).unwrap();
+    let hostile = fs::read(programs::hostile_airlock()).unwrap();
+    let both = [&hostile[..], &honest, &honest.len().to_be_bytes()].concat();
+    fs::write(artifacts.join(format!("airlock-linux-{arch}")), both).unwrap();
+    fs::copy(programs::example(), artifacts.join(format!("example-linux-{arch}"))).unwrap();
+    // What runs the daemon decides where its airlock is.
+    let mut daemon = home.command(&["list"]);
+    daemon.env("CAISSON_ARTIFACTS", &artifacts);
+    assert!(daemon.status().unwrap().success());
+}
+
+/// The server's file, with the folder that tells its airlock what to do.
+fn tell(home: &Home, mode: &str, port: u16) {
+    let folder = home.path().join(format!("mode-{mode}"));
+    fs::create_dir_all(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.join("mode"), mode).unwrap();
+    fs::write(folder.join("port"), port.to_string()).unwrap();
+    let servers = home.path().join("config/servers");
+    let text = fs::read_to_string(servers.join("deviant.toml")).unwrap();
+    let granted = format!("folders = [{{ host = \"{}\", inside = \"/mode\" }}]", folder.display());
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| match line {
+            line if line.starts_with("folders = ") => granted.clone(),
+            line if line.starts_with("start_timeout = ") => "start_timeout = 3".to_owned(),
+            line => line.to_owned(),
+        })
+        .collect();
+    let text = lines.join("\n");
+    let text = if text.contains("/mode\"") {
+        text
+    } else {
+        text.replace("[permissions]", &format!("[permissions]\n{granted}"))
+    };
+    write(&servers.join(format!("{mode}.toml")), &text);
+    eventually(Duration::from_secs(15), "it is known", || {
+        home.caisson(&["show", mode, "--json"]).status.success()
+    });
+}
+
+fn write(path: &Path, text: &str) {
+    let beside = path.with_extension("new");
+    fs::write(&beside, text).unwrap();
+    fs::rename(beside, path).unwrap();
+}
+
+fn turns_against_its_host(home: &Home) {
+    prepare(home);
+    neighbour_is_well(home);
+    let pid = home.daemon_pid();
+    for mode in MODES {
+        tell(home, mode, 9);
+        let call = ["call", mode, "greet", r#"{"name":"x"}"#];
+        // A session that is open and never answers is a call that takes long: nobody but its caller ends it.
+        let mut call = home.command(&call);
+        let mut call = Gone(
+            call.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap(),
+        );
+        let mut ended = None;
+        for _ in 0..24 {
+            std::thread::sleep(Duration::from_millis(250));
+            ended = call.0.try_wait().unwrap();
+            if ended.is_some() {
+                break;
+            }
+        }
+        neighbour_is_well(home);
+        daemon_is_small(home, pid);
+        let status = ended.unwrap_or_else(|| panic!("{mode}: the call goes on"));
+        assert!(!status.success(), "{mode}: the call was answered");
+        let mut said = String::new();
+        std::io::Read::read_to_string(&mut call.0.stderr.take().unwrap(), &mut said).unwrap();
+        eprintln!("{mode}: {said}");
+        assert!(said.contains(mode) && !said.contains('\u{1b}'), "{mode}: {said:?}");
+        home.caisson(&["stop", mode]).ok();
+        eventually(Duration::from_secs(10), "its container is gone", || {
+            !home.containers().iter().any(|container| container.contains(&format!("-{mode}")))
+        });
+    }
+    daemon_is_small(home, pid);
+    let log = fs::read_to_string(home.path().join("data/daemon.log")).unwrap_or_default();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// The host checks each connection by itself: an airlock that asks for what it was not told of gets nothing.
+fn connects_past_its_list(home: &Home) {
+    prepare(home);
+    let tcp = TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let udp = UdpSocket::bind(("0.0.0.0", port)).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    udp.set_nonblocking(true).unwrap();
+    tell(home, "forbidden", port);
+    drop(home.caisson(&["call", "forbidden", "greet", &json!({"name": "x"}).to_string()]));
+    let mut logs = String::new();
+    eventually(Duration::from_secs(30), "it has tried", || {
+        logs = home.caisson(&["logs", "forbidden"]).ok();
+        logs.contains("every forbidden host was tried")
+    });
+    assert!(!logs.contains("LET THROUGH"), "{logs}");
+    assert!(logs.contains("refused a connection to 169.254.169.254"), "{logs}");
+    assert!(tcp.accept().is_err(), "a connection came");
+    assert!(udp.recv(&mut [0; 1]).is_err(), "a packet came");
+    neighbour_is_well(home);
+}

@@ -1,0 +1,2 @@
+# Notifications without end, and no answer.
+yes '{"jsonrpc":"2.0","method":"notifications/message","params":{}}'
