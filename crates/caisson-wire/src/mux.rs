@@ -47,6 +47,13 @@ pub enum MuxError {
     Failed(#[from] yamux::ConnectionError),
 }
 
+impl MuxError {
+    /// Whether the other side broke the protocol; else the pipe itself has ended or failed.
+    pub fn is_breach(&self) -> bool {
+        matches!(self, Self::Failed(error) if !matches!(error, yamux::ConnectionError::Io(_) | yamux::ConnectionError::Closed))
+    }
+}
+
 /// Opens streams to the other side.
 #[derive(Clone, Debug)]
 pub struct Opener {

@@ -3,9 +3,11 @@
 
 use std::{
     fs,
+    io::Read as _,
     net::{TcpListener, UdpSocket},
     os::unix::fs::PermissionsExt as _,
     path::Path,
+    process::Stdio,
     time::Duration,
 };
 
@@ -16,10 +18,24 @@ use super::{Gone, daemon_is_small, install_neighbour, neighbour_is_well};
 
 on_engines!([podman docker] turns_against_its_host, connects_past_its_list);
 
-/// What it may do; `tests/hostile/src/bin/hostile-airlock.rs` says more.
-const MODES: [&str; 16] = [
-    "closes", "silent", "garbage", "yamux", "huge", "short", "nonsense", "nested", "streams", "kinds",
-    "twice", "flood", "deaf", "resets", "halves", "endless",
+/// What it may do, as `tests/hostile/src/bin/hostile-airlock.rs` says, and what its user then reads.
+const MODES: [(&str, &str); 16] = [
+    ("closes", "ended with exit code 0"),
+    ("silent", "not ready within"),
+    ("garbage", "the pipe failed"),
+    ("yamux", "not ready within"),
+    ("huge", "too large"),
+    ("short", "could not be started"),
+    ("nonsense", "cannot be understood"),
+    ("nested", "too large"),
+    ("streams", "did not answer"),
+    ("kinds", "did not answer"),
+    ("twice", "ended"),
+    ("flood", "did not answer"),
+    ("deaf", "did not answer"),
+    ("resets", "ended"),
+    ("halves", "ended"),
+    ("endless", "did not answer"),
 ];
 
 /// Installs a server under the honest airlock, then puts the hostile one in its place: it behaves where no mode is
@@ -56,7 +72,7 @@ fn tell(home: &Home, mode: &str, port: u16) {
         .lines()
         .map(|line| match line {
             line if line.starts_with("folders = ") => granted.clone(),
-            line if line.starts_with("start_timeout = ") => "start_timeout = 3".to_owned(),
+            line if line.starts_with("start_timeout = ") => "start_timeout = 6".to_owned(),
             line => line.to_owned(),
         })
         .collect();
@@ -78,39 +94,42 @@ fn write(path: &Path, text: &str) {
     fs::rename(beside, path).unwrap();
 }
 
+/// All of them at once: each of their callers reads what happened, and nobody else notices.
 fn turns_against_its_host(home: &Home) {
     prepare(home);
     neighbour_is_well(home);
     let pid = home.daemon_pid();
-    for mode in MODES {
+    for (mode, _) in MODES {
         tell(home, mode, 9);
-        let call = ["call", mode, "greet", r#"{"name":"x"}"#];
-        // A session that is open and never answers is a call that takes long: nobody but its caller ends it.
-        let mut call = home.command(&call);
-        let mut call = Gone(
-            call.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::piped()).spawn().unwrap(),
-        );
-        let mut ended = None;
-        for _ in 0..24 {
-            std::thread::sleep(Duration::from_millis(250));
-            ended = call.0.try_wait().unwrap();
-            if ended.is_some() {
-                break;
-            }
-        }
+    }
+    let mut calls = MODES.map(|(mode, words)| {
+        let mut call = home.command(&["call", mode, "greet", r#"{"name":"x"}"#]);
+        (mode, words, Gone(call.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()))
+    });
+    eventually(Duration::from_secs(30), "every call has ended", || {
         neighbour_is_well(home);
         daemon_is_small(home, pid);
-        let status = ended.unwrap_or_else(|| panic!("{mode}: the call goes on"));
-        assert!(!status.success(), "{mode}: the call was answered");
+        calls.iter_mut().all(|(_, _, call)| call.0.try_wait().unwrap().is_some())
+    });
+    let mut odd = Vec::new();
+    for (mode, words, call) in &mut calls {
         let mut said = String::new();
-        std::io::Read::read_to_string(&mut call.0.stderr.take().unwrap(), &mut said).unwrap();
-        eprintln!("{mode}: {said}");
-        assert!(said.contains(mode) && !said.contains('\u{1b}'), "{mode}: {said:?}");
-        home.caisson(&["stop", mode]).ok();
-        eventually(Duration::from_secs(10), "its container is gone", || {
-            !home.containers().iter().any(|container| container.contains(&format!("-{mode}")))
-        });
+        call.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        assert!(!call.0.wait().unwrap().success(), "{mode}: the call was answered");
+        if !said.contains(*mode) || !said.contains(*words) || said.contains('\u{1b}') {
+            odd.push(said);
+        }
     }
+    assert!(odd.is_empty(), "their users do not read what happened: {odd:#?}");
+    std::thread::scope(|scope| {
+        for (mode, _) in MODES {
+            scope.spawn(move || home.caisson(&["stop", mode]).ok());
+        }
+    });
+    eventually(Duration::from_secs(15), "their containers are gone", || {
+        home.containers().iter().all(|container| container.contains("-example"))
+    });
+    neighbour_is_well(home);
     daemon_is_small(home, pid);
     let log = fs::read_to_string(home.path().join("data/daemon.log")).unwrap_or_default();
     assert!(!log.contains("panicked"), "{log}");

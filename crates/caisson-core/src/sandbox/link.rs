@@ -88,7 +88,7 @@ impl Link {
         let hull: Arc<dyn Hull> = Arc::from(hull);
         let mut unwatched = Unwatched(Some(hull.clone()));
         let mode = launch.mode;
-        let Mux { opener, incoming, driver } = Mux::host(pipe);
+        let Mux { opener, incoming, mut driver } = Mux::host(pipe);
         let shared = Arc::new(Shared {
             logs: parts.logs,
             outbound: parts.outbound,
@@ -104,7 +104,12 @@ impl Link {
             .map_err(|error| StartError::Airlock(error.to_string()));
         let (from, mut to) = match control {
             Ok(control) => tokio::io::split(control),
-            Err(error) => return Err(with_end(error, &*hull).await),
+            Err(error) => match timeout(LAST_WORDS, &mut driver).await {
+                Ok(Ok(Err(breach))) if breach.is_breach() => {
+                    return Err(StartError::Airlock(breach.to_string()));
+                }
+                Ok(_) | Err(_) => return Err(with_end(error, &*hull).await),
+            },
         };
         if let Err(error) = frame::write(&mut to, &Order::Launch(launch)).await {
             return Err(with_end(
@@ -438,16 +443,15 @@ impl End {
         };
         let mut server_end = std::pin::pin!(server_end);
         let mut broken = false;
-        let mut broke = |how: Option<String>| {
-            broken = how.is_some();
-            how
-        };
         let first_sign = tokio::select! {
-            pipe = &mut driver => broke(pipe.ok().and_then(Result::err).map(|error| error.to_string())),
+            pipe = &mut driver => pipe.ok().and_then(Result::err).map(|error| {
+                broken = error.is_breach();
+                error.to_string()
+            }),
             reason = &mut server_end => reason,
             // Known before the pipe's end when an engine freezes.
             reason = hull.wait() => Some(reason),
-            heard = &mut hearing => broke(heard.ok().and_then(Result::err)),
+            heard = &mut hearing => heard.ok().and_then(Result::err).inspect(|_| broken = true),
             () = over.cancelled() => None,
         };
         if broken {

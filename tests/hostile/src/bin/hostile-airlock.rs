@@ -118,7 +118,7 @@ async fn speak(pipe: Box<dyn Pipe>, mode: &str) -> Outcome {
         "flood" => loop {
             let host = "x".repeat(60 << 10);
             frame::write(&mut control, &AirlockEvent::Refused { host, port: 1 }).await?;
-            let text = "\u{1b}[2Jfloods ".repeat(4 << 10);
+            let text = "\u{1b}[2Jfloods ".repeat(2 << 10);
             frame::write(&mut control, &AirlockEvent::Warning { text }).await?;
         },
         "deaf" => return hang().await,
