@@ -88,7 +88,7 @@ impl Catalog {
                 self.pypi(&engine, name, (package, version.as_deref()), &options, progress).await
             }
             Source::Oci { reference } => self.oci(&engine, reference, &options, progress).await,
-            Source::Folder { path } => self.folder(&engine, path, &options, progress).await,
+            Source::Folder { path } => self.folder(&engine, name, path, &options, progress).await,
             Source::Example => self.example(&engine, &options, progress).await,
         }?;
         Ok(resolved.installed(options))

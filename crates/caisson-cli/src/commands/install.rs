@@ -50,9 +50,9 @@ pub(crate) struct Args {
     /// Let the package's own install scripts run
     #[arg(long)]
     allow_scripts: bool,
-    /// Let the build of a Dockerfile use the network, which the engine leaves open
-    #[arg(long)]
-    build_network: bool,
+    /// Let the commands of a Dockerfile reach a host while it is built, on port 443 unless told
+    #[arg(long = "build-host", value_name = "HOST[:PORT]")]
+    build_hosts: Vec<HostRule>,
     /// Which of the package's programs is the server
     #[arg(long, value_name = "PROGRAM")]
     entry: Option<String>,
@@ -119,7 +119,7 @@ impl Args {
             name: self.name,
             replace: self.replace,
             allow_scripts: self.allow_scripts,
-            build_network: self.build_network,
+            build_hosts: self.build_hosts,
             entry: self.entry,
             args,
             env: self.env.into_iter().collect(),

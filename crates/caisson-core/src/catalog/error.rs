@@ -162,13 +162,13 @@ pub enum CatalogError {
     },
     /// The folder's `Dockerfile` could not be built.
     #[error("the Dockerfile in {} could not be built: {reason}{}", .path.display(), if *.network { "" } else {
-        ". The build has no network; if it needs one, install again with --build-network" })]
+        ". The build reaches nothing; if it needs a host, install again with --build-host HOST" })]
     Build {
         /// The folder.
         path: PathBuf,
         /// What the engine said.
         reason: String,
-        /// Whether the build had network.
+        /// Whether the build could reach anything.
         network: bool,
     },
     /// There is no base image to install on.

@@ -26,6 +26,18 @@ impl Catalog {
     }
 }
 
+/// The image `reference`: the engine's own, else pulled.
+pub(super) async fn image(
+    engine: &Engine,
+    reference: &str,
+    progress: &ProgressSink,
+) -> Result<ImageFacts, CatalogError> {
+    match engine.image(reference).await? {
+        Some(image) => Ok(image),
+        None => pull(engine, reference, progress).await,
+    }
+}
+
 async fn pull(engine: &Engine, reference: &str, progress: &ProgressSink) -> Result<ImageFacts, CatalogError> {
     progress.detail("Pulling the image", reference);
     match engine.pull(reference, progress).await {

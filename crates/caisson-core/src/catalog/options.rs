@@ -1,15 +1,15 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::made::Made;
-use crate::model::{LifeSettings, Limits, Permissions, Server, Source, Transport};
+use crate::model::{HostRule, LifeSettings, Limits, Permissions, Server, Source, Transport};
 
 /// How a server shall be installed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InstallOptions {
     /// Let the package's install scripts run, or its source code be built: inside the sandbox all the same.
     pub allow_scripts: bool,
-    /// Let the build of a `Dockerfile` use the network. It is the engine's, and open.
-    pub build_network: bool,
+    /// Hosts that the commands of a `Dockerfile` may reach while it is built, through an airlock like a server's.
+    pub build_hosts: Vec<HostRule>,
     /// Which of a package's programs is the server, where it has several; for images, the program to run.
     pub entry: Option<String>,
     /// Arguments for the server's program.

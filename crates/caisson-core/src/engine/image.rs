@@ -1,5 +1,6 @@
 //! Images: looked at, imported, built, committed, removed.
 
+mod build;
 mod labels;
 mod pull;
 
@@ -8,17 +9,18 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::{
     models::{ContainerConfig, ImageInspect},
     query_parameters::{
-        BuildImageOptionsBuilder, CommitContainerOptionsBuilder, CreateImageOptionsBuilder,
-        ListImagesOptionsBuilder, RemoveImageOptionsBuilder, TagImageOptionsBuilder,
+        CommitContainerOptionsBuilder, CreateImageOptionsBuilder, ListImagesOptionsBuilder,
+        RemoveImageOptionsBuilder, TagImageOptionsBuilder,
     },
 };
 
 use super::{
-    ContainerId, Engine, EngineError, EngineKind, Tar,
+    ContainerId, Engine, EngineError, Tar,
     client::{LONG, QUICK, SLOW},
-    error::{refusal, tidy},
+    error::refusal,
 };
-use crate::model::{Digest, ProgressSink};
+use crate::model::Digest;
+pub use build::BuildNetwork;
 use labels::{label_lines, one_change_each};
 
 /// What an image is.
@@ -44,20 +46,12 @@ pub struct ImageFacts {
     pub workdir: String,
     /// Folders for which it wants a volume.
     pub volumes: Vec<String>,
+    /// What it makes every Dockerfile do that is built on it, one instruction each.
+    pub on_build: Vec<String>,
     /// In bytes.
     pub size: u64,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-}
-
-/// What a build may reach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BuildNetwork {
-    /// Nothing.
-    #[default]
-    None,
-    /// What the engine gives containers that ask for nothing.
-    Engine,
 }
 
 impl Engine {
@@ -112,60 +106,6 @@ impl Engine {
         let options = TagImageOptionsBuilder::new().repo(repo).tag(version).build();
         self.call("naming an image", QUICK, self.docker().tag_image(id.as_str(), Some(options))).await?;
         self.known(ACTION, id.as_str()).await
-    }
-
-    /// Builds an image with the classic builder. `dockerfile` is a path within the archive.
-    ///
-    /// # Errors
-    /// When the archive is broken, a step fails, or the engine refuses.
-    pub async fn build(
-        &self,
-        context: Tar,
-        dockerfile: &str,
-        tag: &str,
-        network: BuildNetwork,
-        labels: &BTreeMap<String, String>,
-        progress: &ProgressSink,
-    ) -> Result<ImageFacts, EngineError> {
-        const ACTION: &str = "building an image";
-        let full = with_tag(tag);
-        let labels: HashMap<_, _> =
-            labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-        let options = BuildImageOptionsBuilder::new()
-            .dockerfile(dockerfile)
-            .t(&full)
-            .rm(true)
-            .forcerm(true)
-            .labels(&labels)
-            .networkmode(match (network, self.facts().kind) {
-                (BuildNetwork::None, EngineKind::Docker) => "none",
-                (BuildNetwork::Engine, EngineKind::Docker) => "default",
-                // Buildah's words: Podman's API knows no others here, and takes "none" for its default.
-                (BuildNetwork::None, EngineKind::Podman) => "NetworkDisabled",
-                (BuildNetwork::Engine, EngineKind::Podman) => "NetworkDefault",
-            })
-            .build();
-        let mut built = None;
-        let stream = self.docker().build_image(options, None, Some(context.into_body()));
-        self.drain(ACTION, LONG, stream, |info| {
-            if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
-                return Err(refusal(ACTION, 0, &message));
-            }
-            if let Some(id) = info.aux.and_then(|aux| aux.id) {
-                built = Some(id);
-            }
-            for line in info.stream.iter().chain(&info.status).flat_map(|text| text.lines()) {
-                if !line.trim().is_empty() {
-                    progress.detail("Building the image", tidy(line));
-                }
-            }
-            Ok(())
-        })
-        .await?;
-        // The tag alone could still be on an older image.
-        let built =
-            built.ok_or_else(|| refusal(ACTION, 0, "the engine named no image at the end of the build"))?;
-        self.known(ACTION, &built).await
     }
 
     /// Makes an image of a container's root folder as it is, without pausing the container.
@@ -244,6 +184,7 @@ fn facts(found: ImageInspect) -> Result<ImageFacts, EngineError> {
         user: config.user.unwrap_or_default(),
         workdir: config.working_dir.unwrap_or_default(),
         volumes: config.volumes.unwrap_or_default(),
+        on_build: config.on_build.unwrap_or_default(),
         size: found.size.and_then(|size| size.try_into().ok()).unwrap_or_default(),
         labels: config.labels.unwrap_or_default().into_iter().collect(),
     })

@@ -163,7 +163,7 @@ impl Drop for Waiting {
 fn asked(options: api::InstallOptions) -> InstallOptions {
     InstallOptions {
         allow_scripts: options.allow_scripts,
-        build_network: options.build_network,
+        build_hosts: options.build_hosts,
         entry: options.entry,
         args: options.args,
         env: options.env,

@@ -63,6 +63,11 @@ impl Install {
         committed.map_err(|cause| SandboxError::Engine(Arc::new(cause)))
     }
 
+    /// The container's id on the engine.
+    pub fn container(&self) -> String {
+        self.link.container()
+    }
+
     /// Ends the container and removes it.
     pub async fn end(self) {
         self.container.end().await;

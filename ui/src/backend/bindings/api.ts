@@ -727,9 +727,9 @@ replace?: boolean,
  */
 allow_scripts?: boolean,
 /**
- * Let the build of a `Dockerfile` use the network. It is the engine's, and open.
+ * Hosts that the commands of a `Dockerfile` may reach while it is built.
  */
-build_network?: boolean,
+build_hosts?: Array<HostRule>,
 /**
  * Which of the package's programs is the server, where it has several; for images, the program to run.
  */

@@ -13,13 +13,26 @@ const LARGEST: u64 = 512 << 20;
 /// The most files it may be sent.
 const MOST_FILES: u64 = 50_000;
 
+/// The largest Dockerfile, in bytes.
+const LARGEST_DOCKERFILE: u64 = 1 << 20;
+
+/// A folder that was packed.
+pub(super) struct Context {
+    /// The archive.
+    pub(super) archive: File,
+    /// The Dockerfile in it, exactly as it was packed.
+    pub(super) dockerfile: String,
+}
+
 /// Why a folder cannot be sent; follows the folder's path in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ContextError {
     #[error("is not a folder")]
     NotAFolder,
-    #[error("has no Dockerfile. Write one, or name the folder that has it")]
+    #[error("has no Dockerfile. Write one, or name the folder that has it; a link to one does not count")]
     NoDockerfile,
+    #[error("has a Dockerfile of more than {} KiB", LARGEST_DOCKERFILE >> 10)]
+    LargeDockerfile,
     #[error(
         "holds more than {} MiB or {MOST_FILES} files. Leave out what the build does not need: write it into .dockerignore",
         LARGEST >> 20
@@ -36,13 +49,19 @@ pub(super) enum ContextError {
 /// Packs `folder` into a nameless file in `scratch`, which is gone when it is dropped. Blocks.
 ///
 /// Symlinks are packed as they are and never followed; sockets, devices and pipes are left out.
-pub(super) fn pack(folder: &Path, scratch: &Path) -> Result<File, ContextError> {
+pub(super) fn pack(folder: &Path, scratch: &Path) -> Result<Context, ContextError> {
     if !folder.is_dir() {
         return Err(ContextError::NotAFolder);
     }
-    if !folder.join("Dockerfile").is_file() {
-        return Err(ContextError::NoDockerfile);
+    let dockerfile = folder.join("Dockerfile");
+    match fs::symlink_metadata(&dockerfile) {
+        Ok(about) if !about.is_file() => return Err(ContextError::NoDockerfile),
+        Ok(about) if about.len() > LARGEST_DOCKERFILE => return Err(ContextError::LargeDockerfile),
+        Ok(_) => {}
+        Err(_) => return Err(ContextError::NoDockerfile),
     }
+    // Read once: what is checked is what is built, though the file may change meanwhile.
+    let dockerfile = fs::read_to_string(dockerfile).map_err(ContextError::Read)?;
     let ignored = match fs::read_to_string(folder.join(".dockerignore")) {
         Ok(text) => Ignored::read(&text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ignored::read("")?,
@@ -50,8 +69,14 @@ pub(super) fn pack(folder: &Path, scratch: &Path) -> Result<File, ContextError> 
     };
     fs::create_dir_all(scratch).map_err(ContextError::Write)?;
     let file = tempfile::tempfile_in(scratch).map_err(ContextError::Write)?;
-    let mut packer =
-        Packer { folder, ignored, tar: tar::Builder::new(BufWriter::new(file)), bytes: 0, files: 0 };
+    let mut packer = Packer {
+        folder,
+        ignored,
+        dockerfile: &dockerfile,
+        tar: tar::Builder::new(BufWriter::new(file)),
+        bytes: 0,
+        files: 0,
+    };
     packer.folder(Path::new(""))?;
     let mut file = packer
         .tar
@@ -59,12 +84,13 @@ pub(super) fn pack(folder: &Path, scratch: &Path) -> Result<File, ContextError> 
         .and_then(|buffer| buffer.into_inner().map_err(io::IntoInnerError::into_error))
         .map_err(ContextError::Write)?;
     file.flush().and_then(|()| file.rewind()).map_err(ContextError::Write)?;
-    Ok(file)
+    Ok(Context { archive: file, dockerfile })
 }
 
 struct Packer<'a> {
     folder: &'a Path,
     ignored: Ignored,
+    dockerfile: &'a str,
     tar: tar::Builder<BufWriter<File>>,
     bytes: u64,
     files: u64,
@@ -89,7 +115,14 @@ impl Packer<'_> {
     fn entry(&mut self, inside: &Path) -> Result<(), ContextError> {
         let path = self.folder.join(inside);
         let about = fs::symlink_metadata(&path).map_err(ContextError::Read)?;
-        let left_out = self.ignored.leaves_out(inside, about.is_dir()) && inside != Path::new("Dockerfile");
+        if inside == Path::new("Dockerfile") {
+            let text = self.dockerfile.as_bytes();
+            self.count(text.len() as u64)?;
+            let mut header = header(&about, text.len() as u64);
+            header.set_entry_type(tar::EntryType::Regular);
+            return self.tar.append_data(&mut header, inside, text).map_err(ContextError::Write);
+        }
+        let left_out = self.ignored.leaves_out(inside, about.is_dir());
         if about.is_dir() {
             if !left_out {
                 self.count(0)?;
@@ -166,8 +199,8 @@ mod tests {
         File::create(path).unwrap().write_all(text.as_bytes()).unwrap();
     }
 
-    fn names(file: File) -> Vec<String> {
-        let mut archive = tar::Archive::new(file);
+    fn names(context: Context) -> Vec<String> {
+        let mut archive = tar::Archive::new(context.archive);
         archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect()
     }
 
@@ -182,8 +215,11 @@ mod tests {
         write(at, "out/drop", "d");
         write(at, "src/main.rs", "fn main() {}");
         symlink("/etc", at.join("escape")).unwrap();
-        let file = pack(at, scratch.path()).unwrap();
-        assert_eq!(names(file), [".dockerignore", "Dockerfile", "escape", "out/keep", "src", "src/main.rs"]);
+        let packed = pack(at, scratch.path()).unwrap();
+        assert_eq!(
+            names(packed),
+            [".dockerignore", "Dockerfile", "escape", "out/keep", "src", "src/main.rs"]
+        );
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
     }
 
@@ -191,7 +227,7 @@ mod tests {
     fn an_archive_keeps_contents_and_modes_and_no_owner() {
         let (folder, scratch) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         write(folder.path(), "Dockerfile", "FROM scratch\n");
-        let mut archive = tar::Archive::new(pack(folder.path(), scratch.path()).unwrap());
+        let mut archive = tar::Archive::new(pack(folder.path(), scratch.path()).unwrap().archive);
         let mut entry = archive.entries().unwrap().next().unwrap().unwrap();
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
@@ -205,6 +241,11 @@ mod tests {
         let told = |path: &Path| pack(path, scratch.path()).map(drop).unwrap_err().to_string();
         assert!(told(folder.path()).starts_with("has no Dockerfile"));
         assert_eq!(told(&folder.path().join("missing")), "is not a folder");
+        symlink("/etc/passwd", folder.path().join("Dockerfile")).unwrap();
+        assert!(told(folder.path()).starts_with("has no Dockerfile"));
+        fs::remove_file(folder.path().join("Dockerfile")).unwrap();
+        write(folder.path(), "Dockerfile", &"#".repeat(2 << 20));
+        assert!(told(folder.path()).starts_with("has a Dockerfile of more"));
         write(folder.path(), "Dockerfile", "FROM scratch\n");
         File::create(folder.path().join("huge")).unwrap().set_len(LARGEST + 1).unwrap();
         assert!(told(folder.path()).starts_with("holds more than 512 MiB"));

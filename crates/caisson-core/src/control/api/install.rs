@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::PlanView;
-use crate::model::{LifeSettings, Limits, Permissions, Server, ServerName, Source, Transport};
+use crate::model::{HostRule, LifeSettings, Limits, Permissions, Server, ServerName, Source, Transport};
 
 /// Resolves a source to an exact version, builds its image and answers with the plan to review. Nothing runs
 /// and nothing is installed until [`AcceptInstall`]. Sends [`super::NoticeBody::Progress`].
@@ -31,9 +31,9 @@ pub struct InstallOptions {
     /// Let the package's own install scripts run.
     #[ts(as = "Option<bool>")]
     pub allow_scripts: bool,
-    /// Let the build of a `Dockerfile` use the network. It is the engine's, and open.
-    #[ts(as = "Option<bool>")]
-    pub build_network: bool,
+    /// Hosts that the commands of a `Dockerfile` may reach while it is built.
+    #[ts(as = "Option<Vec<HostRule>>")]
+    pub build_hosts: Vec<HostRule>,
     /// Which of the package's programs is the server, where it has several; for images, the program to run.
     pub entry: Option<String>,
     /// Arguments for the server's program.
