@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 on_engines!([podman docker rootless] apart_from_the_host, no_devices, nothing_to_gain);
 on_engines!([podman docker rootless] limits_of_each_process, no_log);
+on_engines!([podman docker rootless] limits_hold_or_are_said_not_to);
 on_engines!([podman docker] processor_time);
 on_engines!([docker] apart_under_gvisor);
 
@@ -180,6 +181,50 @@ fn processor_time(home: &Home) {
     };
     let spent: f64 = spent.split_whitespace().map(seconds).sum();
     assert!(spent > 0.1 && spent < most, "it took {spent} s of processor time, of {most} s at most");
+}
+
+/// What an engine cannot limit is said by `doctor`, by the plan and at the install; and nothing else is.
+fn limits_hold_or_are_said_not_to(home: &Home) {
+    let bombs = r#"
+on_call() {
+    case $line in
+    *memory*) answer=$(head -c 64m /dev/zero | tail -c 64m | wc -c) ;;
+    *forks*) i=0; while [ $i -lt 60 ] && (sleep 5 &) 2>/dev/null; do i=$((i+1)); done; answer=$i ;;
+    esac
+}
+"#;
+    let folder = home.path().join("bombs");
+    crate::hostile::write_server(&folder, &format!("{bombs}{}", crate::hostile::POLITE));
+    let limits = ["--memory", "32MiB", "--processes", "24", "--name", "bombs", "--yes"];
+    let installed = home.caisson(&[&["install", &folder.to_string_lossy()], &limits[..]].concat());
+    assert!(installed.status.success(), "{}", installed.err);
+    let plan = home.caisson(&["plan", "bombs"]).ok();
+    let doctor = home.caisson(&["doctor"]);
+    let doctor = format!("{}{}", doctor.out, doctor.err);
+    for (what, how, whole) in [("memory", "memory", "67108864"), ("processes", "forks", "60")] {
+        let said = home.caisson(&["call", "bombs", "hello", &json!({"do": how}).to_string()]);
+        let holds = said.out.trim() != whole;
+        // Tables break lines.
+        let tells =
+            |text: &str, words: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").contains(words);
+        let told =
+            if what == "memory" { "cannot limit memory" } else { "cannot limit the number of processes" };
+        assert_eq!(
+            tells(&installed.err, told),
+            !holds,
+            "{what}, at the install: {} {}",
+            said.out,
+            installed.err
+        );
+        assert_eq!(tells(&plan, told), !holds, "{what}, in the plan: {} {plan}", said.out);
+        let line = doctor.lines().find(|line| line.contains("ignores limits"));
+        assert_eq!(
+            line.is_some_and(|line| line.contains(what)),
+            !holds,
+            "{what}, by doctor: {} {doctor}",
+            said.out
+        );
+    }
 }
 
 /// The engine keeps nothing of what crosses the pipe.

@@ -30,6 +30,7 @@ mod eras;
 mod groups;
 mod hostile;
 mod inside;
+mod inside_install;
 mod install;
 mod isolation;
 mod pins;

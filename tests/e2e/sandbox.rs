@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 on_engines!([podman docker rootless] defaults_hold_inside, nothing_gets_out);
 on_engines!([podman docker] defaults_stand_in_the_engine, limits_bite);
-on_engines!([docker] under_gvisor);
+on_engines!([docker] under_gvisor, npm_under_gvisor);
+on_engines!([podman docker] runtimes_by_name);
 
 fn example(home: &Home, args: &[&str]) {
     let mut all = vec!["install", "example", "--yes"];
@@ -111,4 +112,61 @@ fn under_gvisor(home: &Home) {
     assert!(kernel.contains("4.4.0"), "not gVisor: {kernel}");
     let plan = home.caisson(&["plan", "example"]).ok();
     assert!(plan.contains("runsc"), "{plan}");
+}
+
+/// A server that others wrote, with a folder and a host, under gVisor by the name people have for it.
+fn npm_under_gvisor(home: &Home) {
+    let folder = home.path().join("granted");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("note"), "seen through gVisor").unwrap();
+    let grant = format!("{}:/workspace/data:rw", folder.display());
+    let npm = "npm:@modelcontextprotocol/server-filesystem";
+    let args = ["install", npm, "--name", "files", "--yes", "--runtime", "gvisor", "--folder", &grant];
+    home.caisson(&[&args[..], &["--", "/workspace/data"]].concat()).ok();
+    let plan = home.caisson(&["plan", "files", "--json"]).json();
+    assert_eq!(plan["plan"]["runtime"], "runsc", "{plan}");
+    let read = home.call_text("files", "read_text_file", &json!({"path": "/workspace/data/note"}));
+    assert!(read.contains("seen through gVisor"), "{read}");
+    home.call_text("files", "write_file", &json!({"path": "/workspace/data/back", "content": "written"}));
+    assert_eq!(std::fs::read_to_string(folder.join("back")).unwrap(), "written");
+    let beyond =
+        home.call_text("files", "read_text_file", &json!({"path": "/workspace/data/../../etc/passwd"}));
+    assert!(beyond.contains("denied"), "{beyond}");
+
+    // A host that was granted is reached by the same way out; another is not.
+    let site = caisson_tests::site::Site::open();
+    site.put("/x", "from outside");
+    let script = "on_call() { answer=$(http_proxy= wget -q -T 5 -O - http://127.0.0.1:$1/x || echo refused); }\n. /polite.sh\n";
+    let web = home.path().join("web");
+    crate::hostile::write_server(&web, script);
+    let (port, allowed) = (site.port().to_string(), format!("127.0.0.1:{}", site.port()));
+    let args = [
+        "install",
+        &web.to_string_lossy(),
+        "--name",
+        "web",
+        "--yes",
+        "--runtime",
+        "gvisor",
+        "--host",
+        &allowed,
+    ];
+    home.caisson(&[&args[..], &["--", "/server.sh", &port]].concat()).ok();
+    assert_eq!(home.call_text("web", "hello", &json!({})), "from outside");
+    let audit = home.caisson(&["audit", "web", "--json"]).ok();
+    assert!(audit.contains("\"connected\""), "{audit}");
+}
+
+/// A runtime that the engine lacks is named with those it has; and who seems to run code is told of the better ones.
+fn runtimes_by_name(home: &Home) {
+    let error = home.caisson(&["install", "example", "--yes", "--runtime", "kata"]);
+    assert!(!error.status.success());
+    assert!(error.err.contains("kata-runtime") && error.err.contains("runc"), "{}", error.err);
+    home.caisson(&["install", "example", "--name", "python-interpreter", "--yes"]).ok();
+    home.caisson(&["install", "example", "--yes"]).ok();
+    let advice = |name: &str| home.caisson(&["plan", name, "--json"]).json()["rows"].to_string();
+    assert!(advice("python-interpreter").contains("seems to run code"), "{}", advice("python-interpreter"));
+    assert!(!advice("example").contains("seems to run code"), "{}", advice("example"));
+    let doctor = home.caisson(&["doctor"]).out;
+    assert!(doctor.contains("Runtimes") && doctor.contains("(the default)"), "{doctor}");
 }

@@ -12,6 +12,7 @@ pub mod home;
 pub mod internet;
 pub mod programs;
 pub mod raw;
+pub mod site;
 
 pub use engines::TestEngine;
 pub use home::{Home, Said};

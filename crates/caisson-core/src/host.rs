@@ -3,6 +3,7 @@
 //! It decides nothing of its own: it hands each request to the module whose it is, in the right order, and
 //! turns what came of it into words. One process owns a home at a time; a lock decides.
 
+mod advice;
 mod bridging;
 mod clients;
 mod doctor;

@@ -80,8 +80,8 @@ pub use lines::are_lines;
 pub use logs::{Clock, LogLine, LogTail};
 pub use missed::Missed;
 pub use plan::{
-    Bind, FolderError, Folders, HOME, InstallNeeds, Network, Places, Plan, PlanError, PlanKind, PlanLine,
-    Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
+    Bind, FolderError, Folders, HOME, InstallNeeds, Isolating, Network, Places, Plan, PlanError, PlanKind,
+    PlanLine, Spoken, Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
 };
 pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
 pub use traffic::{Reached, Traffic, Tried};

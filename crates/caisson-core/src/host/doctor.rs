@@ -5,7 +5,8 @@ use std::path::Path;
 use super::Host;
 use crate::{
     control::api::{Check, CheckStatus, DoctorReport},
-    engine::{EngineFacts, Outcome, Severity, Survey},
+    engine::{EngineFacts, EngineKind, Outcome, Severity, Survey},
+    sandbox::Isolating,
     secrets::KeychainStatus,
 };
 
@@ -139,6 +140,9 @@ fn engines(surveys: &[Survey]) -> Vec<Check> {
             problems = rest;
         }
         checks.push(entry);
+        if let Some(facts) = survey.facts.as_ref().filter(|_| survey.chosen) {
+            checks.push(runtimes(facts));
+        }
         for problem in problems {
             let status = match problem.severity {
                 Severity::Weakens if survey.chosen || !any => CheckStatus::Warning,
@@ -162,6 +166,33 @@ fn facts_line(facts: &EngineFacts, chosen: bool) -> String {
     format!(
         "{kind} {version}, {rootless}, {arch}, cgroup v{cgroup_version}, runtime {default_runtime}{others}{chosen}"
     )
+}
+
+/// What containers can run under, and how to add a runtime with a kernel of its own.
+fn runtimes(facts: &EngineFacts) -> Check {
+    let named = |name: &String| match Isolating::of(name) {
+        Some(runtime) if *name == facts.default_runtime => {
+            format!("{name} ({}, the default)", runtime.title())
+        }
+        Some(runtime) => format!("{name} ({})", runtime.title()),
+        None if *name == facts.default_runtime => format!("{name} (the default)"),
+        None => name.clone(),
+    };
+    let found = facts.runtimes.iter().map(named).collect::<Vec<_>>().join(", ");
+    let entry = check("Engine", "Runtimes", CheckStatus::Info, found);
+    if Isolating::offered(facts).is_some() {
+        return entry;
+    }
+    entry.fix(match facts.kind {
+        EngineKind::Docker => {
+            "for servers that run code, add gVisor: install runsc (https://gvisor.dev/docs/user_guide/install), then \
+             sudo runsc install && sudo systemctl restart docker"
+        }
+        EngineKind::Podman => {
+            "for servers that run code, add gVisor: install runsc (https://gvisor.dev/docs/user_guide/install), which \
+             Podman finds by itself in /usr/bin or /usr/local/bin"
+        }
+    })
 }
 
 fn keychain(status: KeychainStatus) -> Check {

@@ -68,7 +68,7 @@ impl Host {
             ticket,
             name: waiting.name.clone(),
             server: waiting.server.clone(),
-            plan: servers::view(&plan)?,
+            plan: self.advised(&waiting.name, &waiting.server, &plan, servers::view(&plan)?).await,
             warnings: waiting.notices.clone(),
             missing_secrets: missing.into_iter().map(String::from).collect(),
         })

@@ -40,8 +40,9 @@ impl Host {
     }
 
     pub(super) async fn plan(&self, name: &ServerName) -> Result<PlanView, ApiError> {
-        self.in_force(name)?;
-        view(&self.0.sandbox.plan(name).await?)
+        let server = self.in_force(name)?;
+        let plan = self.0.sandbox.plan(name).await?;
+        Ok(self.advised(name, &server, &plan, view(&plan)?).await)
     }
 
     pub(super) async fn start(&self, name: &ServerName) -> Result<ServerView, ApiError> {

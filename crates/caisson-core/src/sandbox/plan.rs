@@ -4,10 +4,12 @@
 //! that runs; nothing may be added to a container that does not stand here.
 
 mod build;
+mod executes;
 mod explain;
 mod folders;
 mod inside;
 mod mounts;
+mod runtime;
 mod seccomp;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -20,9 +22,11 @@ use crate::model::{Digest, HostRule, SecretName, ServerName};
 
 pub(super) use build::state_volume;
 pub use build::{HOME, InstallNeeds, PlanError};
+pub use executes::Spoken;
 pub use explain::PlanLine;
 pub use folders::{FolderError, Folders, Places};
 pub use mounts::{Bind, Tmpfs, Ulimit, VolumeMount};
+pub use runtime::Isolating;
 
 /// A user and group by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

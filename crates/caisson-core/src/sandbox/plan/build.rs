@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use super::{
-    Digest, Folders, Network, Plan, PlanKind, Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount, inside,
-    seccomp,
+    Digest, Folders, Isolating, Network, Plan, PlanKind, Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
+    inside, runtime, seccomp,
 };
 use crate::{
     engine::{EngineFacts, EngineKind, IdMapping},
@@ -30,8 +30,9 @@ const PROCESSES_UNCOUNTED: u64 = 4096;
 pub enum PlanError {
     /// A runtime the engine does not have.
     #[error(
-        "the engine has no runtime \"{}\"; it has: {}. Change `runtime` under [permissions], or add it to the engine",
-        .wanted.escape_debug(), .known.join(", ")
+        "the engine has no runtime \"{}\"{}; it has: {}. Change `runtime` under [permissions], or add it to the engine: \
+         `caisson doctor` says how",
+        .wanted.escape_debug(), called(.wanted), .known.join(", ")
     )]
     NoSuchRuntime {
         /// The runtime asked for.
@@ -68,6 +69,13 @@ pub enum PlanError {
     /// The plan has no JSON form.
     #[error("the plan cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+}
+
+/// What else a runtime goes by, where it is known.
+fn called(wanted: &str) -> String {
+    let named =
+        Isolating::of(wanted).map(|runtime| format!(" (it may be called {})", runtime.names().join(", ")));
+    named.unwrap_or_default()
 }
 
 /// What an install needs, beyond what every container gets.
@@ -137,15 +145,21 @@ impl Plan {
             });
         }
         if let Some(runtime) = &asked.runtime {
-            if !facts.runtimes.contains(runtime) {
-                let known = facts.runtimes.clone();
-                return Err(PlanError::NoSuchRuntime { wanted: runtime.clone(), known });
-            }
-            plan.runtime = Some(runtime.clone());
+            let named = runtime::named(runtime, facts).ok_or_else(|| PlanError::NoSuchRuntime {
+                wanted: runtime.clone(),
+                known: facts.runtimes.clone(),
+            })?;
+            plan.runtime = Some(named.to_owned());
         }
-        if plan.runtime.as_deref().unwrap_or(&facts.default_runtime).contains("runsc") {
-            plan.warnings
-                .push("gVisor puts a kernel of its own before the host's; it takes the place of the seccomp profile".into());
+        match Isolating::of(plan.runtime.as_deref().unwrap_or(&facts.default_runtime)) {
+            Some(Isolating::Gvisor) => plan
+                .warnings
+                .push("gVisor puts a kernel of its own before the host's; it takes the place of the seccomp profile".into()),
+            Some(Isolating::Kata | Isolating::Krun) => plan.warnings.push(
+                "it runs in a virtual machine, with a kernel of its own; whether the seccomp profile holds inside is for the runtime"
+                    .into(),
+            ),
+            None => {}
         }
         plan.hosts = asked.hosts.clone();
         plan.secrets = asked.secrets.iter().map(|grant| grant.name.clone()).collect();
