@@ -80,7 +80,7 @@ pub(crate) struct Args {
     /// Run as root inside the container, for images that need it
     #[arg(long, help_heading = "Permissions")]
     root: bool,
-    /// Another container runtime, such as runsc
+    /// Another container runtime: gvisor, kata, krun, or a name the engine has
     #[arg(long, value_name = "NAME", help_heading = "Permissions")]
     runtime: Option<String>,
     /// Memory, such as 1GiB [default: 512MiB]
