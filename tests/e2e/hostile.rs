@@ -74,6 +74,16 @@ fn resident_mib(pid: u32) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
+/// What the record says of a server: what happened, in order.
+fn recorded(home: &Home, server: &str) -> Vec<Value> {
+    let record = home.caisson(&["audit", server, "--json", "-n", "1000"]).ok();
+    record.lines().map(|line| serde_json::from_str(line).expect("an entry is JSON")).collect()
+}
+
+fn has_recorded(home: &Home, server: &str, what: &str) -> bool {
+    recorded(home, server).iter().any(|entry| entry["what"] == what)
+}
+
 /// Stops a server that will not listen, quickly, and sees its container go.
 #[track_caller]
 fn stops(home: &Home, name: &str) {
@@ -84,6 +94,8 @@ fn stops(home: &Home, name: &str) {
     eventually(Duration::from_secs(10), "its container is gone", || {
         !home.containers().iter().any(|container| container.contains(&format!("-{name}")))
     });
+    assert!(has_recorded(home, name, "started"), "{:?}", recorded(home, name));
+    assert!(has_recorded(home, name, "stopped"), "{:?}", recorded(home, name));
 }
 
 fn exits_at_once(home: &Home) {

@@ -198,7 +198,7 @@ on_call() {
     let limits = ["--memory", "32MiB", "--processes", "24", "--name", "bombs", "--yes"];
     let installed = home.caisson(&[&["install", &folder.to_string_lossy()], &limits[..]].concat());
     assert!(installed.status.success(), "{}", installed.err);
-    let plan = home.caisson(&["plan", "bombs"]).ok();
+    let plan = home.caisson(&["plan", "bombs", "--json"]).json()["rows"].to_string();
     let doctor = home.caisson(&["doctor"]);
     let doctor = format!("{}{}", doctor.out, doctor.err);
     for (what, how, whole) in [("memory", "memory", "67108864"), ("processes", "forks", "60")] {

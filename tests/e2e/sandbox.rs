@@ -129,14 +129,14 @@ fn npm_under_gvisor(home: &Home) {
     assert!(read.contains("seen through gVisor"), "{read}");
     home.call_text("files", "write_file", &json!({"path": "/workspace/data/back", "content": "written"}));
     assert_eq!(std::fs::read_to_string(folder.join("back")).unwrap(), "written");
-    let beyond =
-        home.call_text("files", "read_text_file", &json!({"path": "/workspace/data/../../etc/passwd"}));
-    assert!(beyond.contains("denied"), "{beyond}");
+    let beyond = json!({"path": "/workspace/data/../../etc/passwd"}).to_string();
+    let beyond = home.caisson(&["call", "files", "read_text_file", &beyond]);
+    assert!(!beyond.status.success() && beyond.out.contains("denied"), "{} {}", beyond.out, beyond.err);
 
     // A host that was granted is reached by the same way out; another is not.
     let site = caisson_tests::site::Site::open();
     site.put("/x", "from outside");
-    let script = "on_call() { answer=$(http_proxy= wget -q -T 5 -O - http://127.0.0.1:$1/x || echo refused); }\n. /polite.sh\n";
+    let script = "port=$1\non_call() { answer=$(printf 'GET /x HTTP/1.0\\r\\n\\r\\n' | nc -w 3 127.0.0.1 $port | tail -n 1); }\n. /polite.sh\n";
     let web = home.path().join("web");
     crate::hostile::write_server(&web, script);
     let (port, allowed) = (site.port().to_string(), format!("127.0.0.1:{}", site.port()));
@@ -151,7 +151,7 @@ fn npm_under_gvisor(home: &Home) {
         "--host",
         &allowed,
     ];
-    home.caisson(&[&args[..], &["--", "/server.sh", &port]].concat()).ok();
+    home.caisson(&[&args[..], &["--", &port]].concat()).ok();
     assert_eq!(home.call_text("web", "hello", &json!({})), "from outside");
     let audit = home.caisson(&["audit", "web", "--json"]).ok();
     assert!(audit.contains("\"connected\""), "{audit}");

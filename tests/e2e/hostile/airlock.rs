@@ -14,7 +14,7 @@ use std::{
 use caisson_tests::{Home, home::eventually, programs};
 use serde_json::json;
 
-use super::{Gone, daemon_is_small, install_neighbour, neighbour_is_well};
+use super::{Gone, daemon_is_small, has_recorded, install_neighbour, neighbour_is_well, recorded};
 
 on_engines!([podman docker] turns_against_its_host, connects_past_its_list);
 
@@ -129,6 +129,10 @@ fn turns_against_its_host(home: &Home) {
     eventually(Duration::from_secs(15), "their containers are gone", || {
         home.containers().iter().all(|container| container.contains("-example"))
     });
+    for (mode, _) in MODES {
+        let noted = ["not_started", "started"].iter().any(|what| has_recorded(home, mode, what));
+        assert!(noted, "{mode}: {:?}", recorded(home, mode));
+    }
     neighbour_is_well(home);
     daemon_is_small(home, pid);
     let log = fs::read_to_string(home.path().join("data/daemon.log")).unwrap_or_default();
@@ -152,6 +156,9 @@ fn connects_past_its_list(home: &Home) {
     });
     assert!(!logs.contains("LET THROUGH"), "{logs}");
     assert!(logs.contains("refused a connection to 169.254.169.254"), "{logs}");
+    let record = recorded(home, "forbidden");
+    let refused = record.iter().filter(|entry| entry["what"] == "refused").count();
+    assert!(refused > 10 && !has_recorded(home, "forbidden", "connected"), "{record:#?}");
     assert!(tcp.accept().is_err(), "a connection came");
     assert!(udp.recv(&mut [0; 1]).is_err(), "a packet came");
     neighbour_is_well(home);

@@ -17,7 +17,7 @@ use std::{
 use caisson_tests::{Home, programs};
 use serde_json::{Value, json};
 
-use super::{must, neighbour_is_well};
+use super::{has_recorded, must, neighbour_is_well, recorded};
 
 on_engines!([podman docker rootless] gets_nothing_out);
 on_engines!([docker] gets_nothing_out_of_gvisor);
@@ -255,6 +255,12 @@ fn tries_all(home: &Home, closed: &[&str], more: &[&str]) {
     let logs = home.caisson(&["logs", "exfiltrates"]).ok();
     // What was refused stands in its log, for its user to read.
     assert!(logs.contains("refused a connection to evil.example"), "{logs}");
+    let record = recorded(home, "exfiltrates");
+    for host in ["evil.example", "169.254.169.254", "granted.example"] {
+        let refused = |entry: &Value| entry["what"] == "refused" && entry["host"] == host;
+        assert!(record.iter().any(refused), "{host}: {record:#?}");
+    }
+    assert!(!has_recorded(home, "exfiltrates", "connected"), "{record:#?}");
     if home.engine().user().is_none() {
         let logged = home.call_text("exfiltrates", "try", &json!({"tries": [["log", "API_KEY"]]}));
         assert!(logged.contains("written"), "{logged}");
