@@ -65,7 +65,7 @@ impl Install {
 
     /// The container's id on the engine.
     pub fn container(&self) -> String {
-        self.link.container()
+        self.container.container()
     }
 
     /// Ends the container and removes it.
