@@ -71,6 +71,7 @@ fn launch(hosts: &[String], server: &[String]) -> Result<Launch, Box<dyn Error>>
         files: Vec::new(),
         egress: Egress { rules: hosts.iter().map(name).collect::<Result<_, _>>()?, learning: false },
         limits: ProcessLimits::default(),
+        sessions: None,
         grace_ms: 1000,
     })
 }

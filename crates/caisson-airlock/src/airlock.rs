@@ -12,8 +12,18 @@ use tokio::{
 };
 
 use crate::{
-    connect, egress::Egress, events::Events, files, limits, pipe, process::Process, processes::Processes,
-    program, reaper::Reaper, relay, spare::Spare,
+    connect,
+    egress::Egress,
+    events::Events,
+    files, limits, pipe,
+    process::Process,
+    processes::Processes,
+    program,
+    reaper::Reaper,
+    relay,
+    sessions::{self, Sessions},
+    spare::Spare,
+    workspace::Rooms,
 };
 
 /// How long a stream may take to say what it is.
@@ -100,7 +110,7 @@ async fn first_order(incoming: &mut Incoming) -> Result<(Stream, Launch), Fault>
 /// A launched server.
 struct Airlock {
     mode: Mode,
-    command: Command,
+    sessions: Sessions,
     spare: Option<Spare>,
     processes: Processes,
     egress: Egress,
@@ -109,7 +119,7 @@ struct Airlock {
 impl Airlock {
     /// Carries out the launch. What cannot work is found out here, not in the first session.
     async fn launch(launch: Launch, processes: Processes, egress: Egress) -> Result<Self, String> {
-        let Launch { mode, command, files, egress: reachable, limits: most, grace_ms: _ } = launch;
+        let Launch { mode, command, files, egress: reachable, limits: most, sessions: own, grace_ms: _ } = launch;
         for file in &files {
             files::write(file).map_err(|error| error.to_string())?;
         }
@@ -118,12 +128,13 @@ impl Airlock {
         }
         egress.allow(reachable).await;
         let prepared = |command| program::prepare(command).map_err(|error| error.to_string());
+        let sessions = Sessions::new(command.clone(), Rooms::new(own));
         let mut server = None;
         let spare = match mode {
             Mode::Exec => None,
             Mode::Stdio { spare } => {
                 prepared(&command)?;
-                spare.then(|| Spare::keep(command.clone(), processes.clone()))
+                spare.then(|| Spare::keep(sessions.clone(), processes.clone()))
             }
             Mode::Http => {
                 let place = processes.place(ProcessId(0))?;
@@ -137,7 +148,7 @@ impl Airlock {
         if let Some((place, process)) = server {
             tokio::spawn(relay::alone(place, process));
         }
-        Ok(Self { mode, command, spare, processes, egress })
+        Ok(Self { mode, sessions, spare, processes, egress })
     }
 
     /// Carries out orders until the control stream ends, in good order or not: a host may be killed.
@@ -196,16 +207,15 @@ impl Airlock {
             Some(spare) if command.is_none() => spare.take().await,
             Some(_) | None => None,
         };
-        match spare.map_or_else(|| self.start(command.unwrap_or(&self.command)), Ok) {
+        let reaper = &self.processes.reaper;
+        let start = || match command {
+            Some(command) => sessions::start(reaper, command),
+            None => self.sessions.start(reaper),
+        };
+        match spare.map_or_else(start, Ok) {
             Ok(process) => relay::session(place, process, stream, command.is_none()).await,
             Err(reason) => self.failed(process, reason).await,
         }
-    }
-
-    fn start(&self, command: &Command) -> Result<Process, String> {
-        let mut command = program::prepare(command).map_err(|error| error.to_string())?;
-        let started = Process::start(&self.processes.reaper, &mut command);
-        started.map_err(|error| format!("the process cannot be started: {error}"))
     }
 
     async fn failed(&self, process: ProcessId, reason: String) {

@@ -20,7 +20,9 @@ mod processes;
 mod program;
 mod reaper;
 mod relay;
+mod sessions;
 mod spare;
+mod workspace;
 
 use std::{ffi::OsStr, io::Write, path::Path, process::ExitCode};
 
@@ -29,12 +31,17 @@ fn main() -> ExitCode {
     let told = match *arguments.iter().map(AsRef::as_ref).collect::<Vec<&OsStr>>() {
         [] => start(None),
         [option, path] if option == "--socket" => start(Some(path.as_ref())),
+        [option, task] if option == "--files" => match task.to_str() {
+            Some(task) => workspace::run(task),
+            None => Err("the task is not UTF-8".into()),
+        },
         [option] if option == "--version" => {
             writeln!(std::io::stdout(), "caisson-airlock {}", env!("CARGO_PKG_VERSION")).map_err(Into::into)
         }
-        _ => {
-            Err("usage: airlock [--socket PATH | --version]; Caisson runs it as PID 1 of a container".into())
-        }
+        _ => Err(
+            "usage: airlock [--socket PATH | --files TASK | --version]; Caisson runs it inside containers"
+                .into(),
+        ),
     };
     match told {
         Ok(()) => ExitCode::SUCCESS,

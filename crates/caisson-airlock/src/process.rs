@@ -8,7 +8,7 @@ use caisson_wire::Exit;
 use rustix::process::Pid;
 use tokio::{net::unix::pipe, sync::oneshot};
 
-use crate::reaper::Reaper;
+use crate::{reaper::Reaper, workspace::Room};
 
 /// A process that was started, and the far ends of its pipes, as yet untouched.
 pub(crate) struct Process {
@@ -17,6 +17,8 @@ pub(crate) struct Process {
     pub(crate) output: pipe::Receiver,
     pub(crate) errors: pipe::Receiver,
     pub(crate) ending: Ending,
+    /// Folders of its own, which go with it.
+    pub(crate) room: Option<Room>,
 }
 
 /// The wait for the end of a process.
@@ -55,6 +57,7 @@ impl Process {
             output: pipe::Receiver::from_owned_fd(OwnedFd::from(output))?,
             errors: pipe::Receiver::from_owned_fd(OwnedFd::from(errors))?,
             ending: Ending(ended),
+            room: None,
         })
     }
 }

@@ -25,7 +25,7 @@ const FAREWELL: Duration = Duration::from_secs(10);
 /// When the host has let go of the stream, the process has the grace to end, and is made to end after that.
 /// So too when the host has sent all it will, if that `ends` what the process is there for.
 pub(crate) async fn session(place: Place, process: Process, stream: Stream, ends: bool) {
-    let Process { pid, input, output, errors, mut ending } = process;
+    let Process { pid, input, output, errors, mut ending, room } = process;
     place.started(pid).await;
     let (from_host, to_host) = split(stream);
     let (end, ended) = watch::channel(false);
@@ -43,6 +43,7 @@ pub(crate) async fn session(place: Place, process: Process, stream: Stream, ends
     place.reaped();
     end.send_replace(true);
     drop((output.await, errors.await));
+    drop(room);
     place.processes.events.tell(AirlockEvent::Exited { process: place.process, exit }).await;
     drop(place);
     if !feeding.is_finished() && timeout(FAREWELL, &mut feeding).await.is_err() {
@@ -52,7 +53,7 @@ pub(crate) async fn session(place: Place, process: Process, stream: Stream, ends
 
 /// Relays what a process without a stream prints, until it has ended, and tells the host of start and end.
 pub(crate) async fn alone(place: Place, process: Process) {
-    let Process { pid, input, output: _, errors, mut ending } = process;
+    let Process { pid, input, output: _, errors, mut ending, room: _ } = process;
     place.started(pid).await;
     let (end, ended) = watch::channel(false);
     let errors = Output::new(errors, ended).send_apart(place.process, place.processes.opener.clone());

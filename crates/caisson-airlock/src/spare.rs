@@ -1,12 +1,12 @@
 use std::{future::pending, time::Duration};
 
-use caisson_wire::{AirlockEvent, Command, Exit, ProcessId};
+use caisson_wire::{AirlockEvent, Exit, ProcessId};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until},
 };
 
-use crate::{output::Output, process::Process, processes::Processes, program};
+use crate::{output::Output, process::Process, processes::Processes, sessions::Sessions};
 
 /// The name of a spare that no session has taken.
 const SPARE: ProcessId = ProcessId(0);
@@ -20,7 +20,7 @@ pub(crate) struct Spare(mpsc::Sender<oneshot::Sender<Process>>);
 
 /// Keeps one process warm.
 struct Keeper {
-    command: Command,
+    sessions: Sessions,
     processes: Processes,
     process: Option<Process>,
     start_at: Option<Instant>,
@@ -29,9 +29,9 @@ struct Keeper {
 impl Spare {
     /// Starts the first spare, and another after each session begins. One that ends unasked is not replaced
     /// before the next session begins: a server that cannot run is not started over and over.
-    pub(crate) fn keep(command: Command, processes: Processes) -> Self {
+    pub(crate) fn keep(sessions: Sessions, processes: Processes) -> Self {
         let (asks, asked) = mpsc::channel(1);
-        let keeper = Keeper { command, processes, process: None, start_at: Some(Instant::now()) };
+        let keeper = Keeper { sessions, processes, process: None, start_at: Some(Instant::now()) };
         tokio::spawn(keeper.run(asked));
         Self(asks)
     }
@@ -72,10 +72,7 @@ impl Keeper {
     }
 
     fn start(&self) -> Option<Process> {
-        let started =
-            program::prepare(&self.command).map_err(|error| error.to_string()).and_then(|mut command| {
-                Process::start(&self.processes.reaper, &mut command).map_err(|error| error.to_string())
-            });
+        let started = self.sessions.start(&self.processes.reaper);
         let warn = |error| self.processes.events.warn(format!("no spare process could be started: {error}"));
         started.map_err(warn).ok()
     }

@@ -5,6 +5,7 @@
 //! of JSON ([`frame`]). Either side treats the other as hostile: every length is capped, nothing panics.
 
 mod driver;
+mod files;
 pub mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -17,9 +18,10 @@ mod pressure;
 pub mod probe;
 mod stream;
 
+pub use files::{FileFate, FileRemark, FilesReport, FilesTask, FoundFile, WHOLE};
 pub use message::{
     AirlockEvent, Command, Connection, Egress, EgressName, EgressRule, Exit, FileMode, Header, Launch,
-    LaunchFile, Mode, Order, ProcessId, ProcessLimits, Refusal, SecretBytes,
+    LaunchFile, Mode, Order, ProcessId, ProcessLimits, Refusal, SecretBytes, SessionFolders,
 };
 pub use mux::{Incoming, MOST_OPENED, Mux, MuxError, Opener};
 pub use pattern::{HostPattern, HostPatternError, address_of};

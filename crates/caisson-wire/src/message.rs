@@ -117,6 +117,9 @@ pub struct Launch {
     /// Limits of each process. Engines set them too, but rootless Podman's API leaves them out.
     #[serde(default)]
     pub limits: ProcessLimits,
+    /// Where each session's process has folders of its own; none means that it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<SessionFolders>,
     /// How long a process may take to end after its input closed, before SIGTERM, and again before SIGKILL.
     pub grace_ms: u64,
 }
@@ -131,6 +134,18 @@ pub struct ProcessLimits {
     pub processes: Option<u64>,
     /// The size of a core dump, in bytes.
     pub core: Option<u64>,
+}
+
+/// Folders for each process of a session: `root/sessions/NAME`, with links to `root/input`, `root/output/NAME` and
+/// `root/tmp/NAME`. The process finds the first in `variable`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFolders {
+    /// The workspace, in which `output`, `tmp` and `sessions` can be written.
+    pub root: String,
+    /// What the names begin with: no other launch's on the same volume do.
+    pub prefix: String,
+    /// The environment variable that tells a process where its own folders are.
+    pub variable: String,
 }
 
 /// How the server speaks.

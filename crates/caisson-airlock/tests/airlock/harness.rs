@@ -43,6 +43,7 @@ pub(crate) fn stdio(command: Command, spare: bool) -> Launch {
         files: vec![],
         egress: Egress::default(),
         limits: ProcessLimits::default(),
+        sessions: None,
         grace_ms: 200,
     }
 }

@@ -95,6 +95,7 @@ impl ExecContainer {
             files,
             egress: told(&rules.borrow().clone()),
             limits,
+            sessions: None,
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
         let outbound = Outbound::new(OutboundParts {

@@ -67,6 +67,7 @@ async fn the_real_airlock_comes(real: Real) {
         files: vec![],
         egress: caisson_wire::Egress::default(),
         limits: ProcessLimits::default(),
+        sessions: None,
         grace_ms: 100,
     };
     frame::write(&mut control, &Order::Launch(launch)).await.unwrap();
