@@ -119,7 +119,8 @@ struct Airlock {
 impl Airlock {
     /// Carries out the launch. What cannot work is found out here, not in the first session.
     async fn launch(launch: Launch, processes: Processes, egress: Egress) -> Result<Self, String> {
-        let Launch { mode, command, files, egress: reachable, limits: most, sessions: own, grace_ms: _ } = launch;
+        let Launch { mode, command, files, egress: reachable, limits: most, sessions: own, grace_ms: _ } =
+            launch;
         for file in &files {
             files::write(file).map_err(|error| error.to_string())?;
         }

@@ -61,6 +61,7 @@ pub(crate) enum Command {
     Disconnect(commands::clients::Disconnect),
     Clients(commands::clients::List),
     Secret(commands::secret::Args),
+    Workspace(commands::workspace::Args),
     Token(commands::token::Args),
     Pause(commands::pause::Pause),
     Resume(commands::pause::Resume),

@@ -22,6 +22,7 @@ pub(crate) mod stdio;
 pub(crate) mod token;
 pub(crate) mod tools;
 pub(crate) mod verify;
+pub(crate) mod workspace;
 
 use std::future::Future;
 
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Disconnect(args) => client(clients::disconnect(args, screen)),
         Command::Clients(args) => client(clients::list(&args, screen)),
         Command::Secret(args) => client(secret::run(args, screen)),
+        Command::Workspace(args) => client(workspace::run(args, screen)),
         Command::Token(args) => client(token::run(args, screen)),
         Command::Pause(args) => client(pause::pause(&args, screen)),
         Command::Resume(args) => client(pause::resume(&args, screen)),

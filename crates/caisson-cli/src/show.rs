@@ -1,5 +1,6 @@
 //! What reaches the terminal, and in what shape.
 
+mod amount;
 pub(crate) mod escape;
 mod progress;
 pub(crate) mod style;
@@ -9,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
+pub(crate) use amount::{distance, now, size};
 pub(crate) use progress::ProgressLine;
 pub(crate) use table::{Table, wrap};
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use caisson_core::model::{FolderGrant, SecretGrant, SecretName, SecretPlace, Transport};
+use caisson_core::model::{FolderGrant, SecretGrant, SecretName, SecretPlace, Transport, WorkspacePer};
 
 /// `HOST[:INSIDE][:rw]`.
 pub(crate) fn folder(text: &str) -> Result<FolderGrant, String> {
@@ -32,6 +32,23 @@ pub(crate) fn folder(text: &str) -> Result<FolderGrant, String> {
         }
     };
     Ok(FolderGrant { host, inside, write })
+}
+
+/// A folder of this machine, made whole: the daemon has another working folder.
+pub(crate) fn whole(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("name a folder".into());
+    }
+    std::path::absolute(text).map_err(|error| error.to_string())
+}
+
+/// `server` or `session`.
+pub(crate) fn per(text: &str) -> Result<WorkspacePer, String> {
+    match text {
+        "server" => Ok(WorkspacePer::Server),
+        "session" => Ok(WorkspacePer::Session),
+        _ => Err("write server or session".into()),
+    }
 }
 
 /// `NAME`, `NAME=env` or `NAME=file`.
@@ -125,6 +142,13 @@ mod tests {
         assert_eq!(folder("/with:colon/x"), grant("/with:colon/x", "/with:colon/x", false));
         assert!(folder("here").unwrap().host.is_absolute());
         assert!(folder("").is_err() && folder(":rw").is_err());
+    }
+
+    #[test]
+    fn workspaces() {
+        assert!(whole("here").unwrap().is_absolute() && whole("").is_err());
+        assert_eq!(per("session"), Ok(WorkspacePer::Session));
+        assert!(per("client").is_err());
     }
 
     #[test]

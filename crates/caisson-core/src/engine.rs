@@ -42,4 +42,4 @@ pub use ours::{ContainerUse, OurContainer};
 pub use pipe::Pipe;
 pub use problem::{Problem, Severity};
 pub use survey::{Outcome, Survey};
-pub use volume::Owner;
+pub use volume::{OurVolume, Owner};

@@ -28,6 +28,7 @@ mod talk;
 mod tests;
 mod tokens;
 mod verify;
+mod workspace;
 
 use std::{
     fmt,

@@ -15,7 +15,9 @@ mod refused;
 mod server;
 mod source;
 mod state;
+pub(crate) mod utc;
 mod verification;
+mod workspace;
 
 pub use bytes::MemorySize;
 pub use digest::{Digest, DigestError};
@@ -27,7 +29,7 @@ pub use jsonrpc::{
     Envelope, EnvelopeError, EnvelopeKind, RequestId, Splice, error_response, error_response_with,
     is_mistakable, passes_for,
 };
-pub use name::{GroupName, NameError, SecretName, ServerName};
+pub use name::{GroupName, NameError, SecretName, ServerName, SnapshotName};
 pub(crate) use pace::Pace;
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};
 pub use progress::{Progress, ProgressSink};
@@ -36,3 +38,4 @@ pub use server::{LifeSettings, Server, Transport};
 pub use source::{Source, SourceError};
 pub use state::ServerState;
 pub use verification::{EngineIdentity, ProbeOutcome, ProbeResult, Verification};
+pub use workspace::{Workspace, WorkspacePer};

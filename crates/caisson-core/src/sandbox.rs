@@ -31,6 +31,7 @@ mod supervisor;
 mod traffic;
 mod verify;
 mod vessel;
+mod workspace;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -86,6 +87,7 @@ pub use plan::{
 pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
 pub use traffic::{Reached, Traffic, Tried};
 pub use verify::Surroundings;
+pub use workspace::{Collected, Snapshot};
 
 /// How long a shutdown may take; then the pipes are closed, which ends every container all the same.
 const SHUTDOWN: Duration = Duration::from_secs(8);

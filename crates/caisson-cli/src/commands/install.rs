@@ -8,7 +8,7 @@ use caisson_core::{
     },
     model::{
         FolderGrant, HostRule, Limits, MemorySize, Permissions, SecretGrant, SecretName, ServerName, Source,
-        Transport,
+        Transport, Workspace, WorkspacePer,
     },
 };
 use std::path::PathBuf;
@@ -77,6 +77,19 @@ pub(crate) struct Args {
     /// A folder inside that is kept between runs
     #[arg(long, value_name = "PATH", help_heading = "Permissions")]
     state: Option<PathBuf>,
+    /// Give it /workspace/{input,output,tmp}; what it puts out stays in a volume until `caisson workspace
+    /// collect`. With `=session`, each session has folders of its own
+    #[arg(long, value_name = "PER", num_args = 0..=1, require_equals = true, default_missing_value = "server", value_parser = values::per, help_heading = "Permissions")]
+    workspace: Option<WorkspacePer>,
+    /// A folder it reads at /workspace/input
+    #[arg(long, value_name = "FOLDER", value_parser = values::whole, help_heading = "Permissions")]
+    workspace_input: Option<PathBuf>,
+    /// The folder its output is collected into
+    #[arg(long, value_name = "FOLDER", value_parser = values::whole, help_heading = "Permissions")]
+    workspace_output: Option<PathBuf>,
+    /// The most that is collected at a time [default: 1GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Permissions")]
+    workspace_size: Option<MemorySize>,
     /// Run as root inside the container, for images that need it
     #[arg(long, help_heading = "Permissions")]
     root: bool,
@@ -104,6 +117,21 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// The workspace, where any of its flags was given.
+    fn workspace(&self) -> Option<Workspace> {
+        let given = self.workspace.is_some()
+            || self.workspace_input.is_some()
+            || self.workspace_output.is_some()
+            || self.workspace_size.is_some();
+        let usual = Workspace::default();
+        given.then(|| Workspace {
+            input: self.workspace_input.clone(),
+            output: self.workspace_output.clone(),
+            per: self.workspace.unwrap_or(usual.per),
+            size: self.workspace_size.unwrap_or(usual.size),
+        })
+    }
+
     fn request(self) -> Result<PrepareInstall, Failure> {
         let usual = Limits::default();
         let limits =
@@ -113,6 +141,7 @@ impl Args {
                 processes: self.processes.unwrap_or(usual.processes),
                 ..usual
             });
+        let workspace = self.workspace();
         let mut args = self.arg;
         args.extend(self.args);
         let options = InstallOptions {
@@ -130,6 +159,7 @@ impl Args {
                 folders: self.folders,
                 secrets: self.secrets,
                 state: self.state,
+                workspace,
                 root: self.root,
                 runtime: self.runtime,
             },
@@ -284,6 +314,17 @@ mod tests {
         assert_eq!((limits.memory, limits.cpus), (MemorySize::mib(1024), 1.0));
         assert!(options.replace && !options.allow_scripts);
         assert_eq!(request(&["example"]).options, InstallOptions::default());
+    }
+
+    #[test]
+    fn any_flag_of_a_workspace_makes_one() {
+        let workspace = |words: &[&str]| request(&[&["npm:x"], words].concat()).options.permissions.workspace;
+        assert_eq!(workspace(&[]), None);
+        assert_eq!(workspace(&["--workspace"]), Some(Workspace::default()));
+        let said = workspace(&["--workspace=session", "--workspace-size", "2GiB"]).unwrap();
+        assert_eq!((said.per, said.size), (WorkspacePer::Session, MemorySize::mib(2048)));
+        let said = workspace(&["--workspace-input", "in", "--workspace-output", "/out"]).unwrap();
+        assert!(said.input.unwrap().is_absolute() && said.output == Some("/out".into()));
     }
 
     #[test]

@@ -1,17 +1,20 @@
-use caisson_core::{control::api::RemoveServer, model::ServerName};
+use caisson_core::{
+    control::api::{ListWorkspace, RemoveServer, ShowServer},
+    model::ServerName,
+};
 
 use super::Outcome;
 use crate::{
     exit,
     failure::Failure,
     prompt, reach,
-    show::{Screen, escape, style},
+    show::{Screen, escape, size, style},
 };
 
 /// Remove a server and all that belongs to it
 ///
-/// Its container, its secrets, its entries in clients, what it stored between runs, and its image when
-/// nothing else uses it.
+/// Its container, its secrets, its entries in clients, what it stored between runs, its workspace with all
+/// snapshots, and its image when nothing else uses it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -36,6 +39,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
                 .fix("add --yes to remove it without a question"));
         }
         let with = if keep_state { "its secrets" } else { "its secrets and what it stored" };
+        if !keep_state {
+            tell_of_workspace(&server, screen).await;
+        }
         if !prompt::confirm(&format!("Remove {server} with {with}?")).await? {
             return Err(Failure::new(exit::REFUSED, "nothing was removed").why("you said no"));
         }
@@ -58,4 +64,22 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
         }
     }
     Ok(if all { exit::OK } else { exit::FAILURE })
+}
+
+/// Says what is in the server's workspace and would go with it. Where that is not known, the question alone must do.
+async fn tell_of_workspace(server: &ServerName, screen: &Screen) {
+    let Ok(shown) = reach::call(&ShowServer { server: server.clone() }).await else { return };
+    if shown.definition.is_none_or(|server| server.permissions.workspace.is_none()) {
+        return;
+    }
+    if let Ok(view) = reach::call(&ListWorkspace { server: server.clone() }).await
+        && (view.files > 0 || !view.snapshots.is_empty())
+    {
+        screen.note(format!(
+            "Its workspace holds {} file(s), {}, and {} snapshot(s): caisson workspace collect {server} saves them",
+            view.files,
+            size(view.bytes),
+            view.snapshots.len()
+        ));
+    }
 }

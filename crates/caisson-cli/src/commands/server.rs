@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{RestartServer, ServerDetails, ServerView, ShowServer, StartServer, StopServer},
-    model::{FolderGrant, SecretPlace, ServerName, Transport},
+    model::{FolderGrant, SecretPlace, ServerName, Transport, Workspace, WorkspacePer},
 };
 
 use super::{Outcome, list, verify};
@@ -134,6 +134,9 @@ fn table(details: &ServerDetails) -> Table {
     if let Some(state) = &may.state {
         table.row(["Keeps", &state.display().to_string()]);
     }
+    if let Some(workspace) = &may.workspace {
+        table.row(["Workspace", &words(workspace)]);
+    }
     if may.root {
         table.row(["Root", "it runs as root inside its container"]);
     }
@@ -147,4 +150,15 @@ fn table(details: &ServerDetails) -> Table {
     );
     table.row(["Limits", &limits]);
     table
+}
+
+/// A workspace in a line.
+fn words(workspace: &Workspace) -> String {
+    let per = match workspace.per {
+        WorkspacePer::Server => "one for all sessions",
+        WorkspacePer::Session => "one for each session",
+    };
+    let input = workspace.input.as_ref().map(|folder| format!(", reads {}", folder.display()));
+    let output = workspace.output.as_ref().map(|folder| format!(", collected into {}", folder.display()));
+    [per, input.as_deref().unwrap_or(""), output.as_deref().unwrap_or("")].concat()
 }

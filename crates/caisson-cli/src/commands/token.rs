@@ -1,4 +1,4 @@
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use caisson_core::{
     control::api::{IssueToken, ListTokens, RevokeToken, TokenServers, TokenView},
@@ -8,7 +8,7 @@ use caisson_core::{
 use super::Outcome;
 use crate::{
     exit, reach,
-    show::{Screen, Table, escape},
+    show::{Screen, Table, distance, escape, now},
     values,
 };
 
@@ -150,20 +150,5 @@ fn reach_of(token: &TokenView) -> String {
     match &token.tools {
         None => servers,
         Some(tools) => format!("{servers} ({} alone)", tools.join(", ")),
-    }
-}
-
-pub(crate) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-/// The time between two moments, in its largest unit.
-pub(crate) fn distance(from: u64, to: u64) -> String {
-    let seconds = to.saturating_sub(from);
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7199 => format!("{} min", (seconds + 30) / 60),
-        7200..=172_799 => format!("{} h", (seconds + 1800) / 3600),
-        _ => format!("{} days", (seconds + 43_200) / 86_400),
     }
 }

@@ -16,6 +16,7 @@ mod server;
 mod stream;
 mod token;
 mod verify;
+mod workspace;
 
 pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
 pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
@@ -40,6 +41,12 @@ pub use stream::{
 };
 pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
 pub use verify::{Verified, VerifyReport, VerifyServer};
+
+pub use workspace::{
+    CollectWorkspace, CollectedWorkspace, CopyView, DropSnapshot, ListWorkspace, ResetWorkspace,
+    RestoreWorkspace, SnapshotView, SnapshotWorkspace, TakenSnapshot, WorkspaceFile, WorkspaceRemark,
+    WorkspaceView,
+};
 
 pub use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -111,6 +118,12 @@ methods! {
     "secret.set": SetSecret => Done,
     "secret.list": ListSecrets => SecretList,
     "secret.remove": RemoveSecret => Done,
+    "workspace.list": ListWorkspace => WorkspaceView,
+    "workspace.collect": CollectWorkspace => CollectedWorkspace,
+    "workspace.snapshot": SnapshotWorkspace => TakenSnapshot,
+    "workspace.restore": RestoreWorkspace => CopyView,
+    "workspace.drop": DropSnapshot => Done,
+    "workspace.reset": ResetWorkspace => Done,
     "token.issue": IssueToken => IssuedToken,
     "token.list": ListTokens => TokenList,
     "token.revoke": RevokeToken => Done,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptionsBuilder};
 
+use serde::Deserialize;
+
 use super::{
     Engine, EngineError, EngineKind, Tar,
     archive::{Entry, INSIDE, pack},
@@ -11,7 +13,19 @@ use super::{
     create::userns,
     error::tidy,
 };
-use crate::sandbox::{Plan, UserNamespace};
+use crate::{
+    model::utc,
+    sandbox::{Plan, UserNamespace},
+};
+
+/// A volume of a home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OurVolume {
+    /// Its name.
+    pub name: String,
+    /// When it was made, in seconds since 1970 (UTC), where the engine says it.
+    pub made: Option<u64>,
+}
 
 /// Who a volume belongs to: ids as seen inside the container that will use it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +90,33 @@ impl Engine {
         let helper = self.helper(name, None, userns(owner.namespace)).await?;
         self.put_archive(helper.id(), at, Tar::bytes(archive)).await?;
         helper.remove().await
+    }
+
+    /// The volumes with the label `dev.caisson.home` of this value.
+    ///
+    /// # Errors
+    /// When the engine cannot tell.
+    pub async fn volumes_of(&self, home_id: &str) -> Result<Vec<OurVolume>, EngineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct All {
+            volumes: Option<Vec<Listed>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Listed {
+            name: String,
+            created_at: Option<String>,
+        }
+        let filters = serde_json::json!({ "label": [format!("dev.caisson.home={home_id}")] }).to_string();
+        let query: String = filters.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let path = format!("/v{}/volumes?filters={query}", self.facts().api_version);
+        let all: All = self.read("listing volumes", &path).await?;
+        let ours = all.volumes.unwrap_or_default().into_iter().map(|listed| OurVolume {
+            made: listed.created_at.as_deref().and_then(utc::seconds),
+            name: listed.name,
+        });
+        Ok(ours.collect())
     }
 
     /// Removes a volume and all that is in it, and says whether it was there.

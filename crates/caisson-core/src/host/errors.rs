@@ -108,13 +108,18 @@ fn engine_code(error: &EngineError) -> ErrorCode {
 impl From<SandboxError> for ApiError {
     fn from(error: SandboxError) -> Self {
         let code = match &error {
-            SandboxError::NoSuchServer(_) => ErrorCode::NotFound,
+            SandboxError::NoSuchServer(_) | SandboxError::NoSnapshot { .. } => ErrorCode::NotFound,
+            SandboxError::NoWorkspace(_) | SandboxError::NoDestination(_) => ErrorCode::Invalid,
+            SandboxError::SnapshotExists { .. } => ErrorCode::Exists,
+            SandboxError::Running(_) => ErrorCode::Busy,
+            SandboxError::Destination { .. } => ErrorCode::Storage,
             SandboxError::Paused => ErrorCode::Paused,
             SandboxError::WrongPermit => ErrorCode::Refused,
             SandboxError::Start { cause, .. } | SandboxError::Engine(cause) => start_code(cause),
             SandboxError::GaveUp { .. }
             | SandboxError::Stopped(_)
             | SandboxError::Full { .. }
+            | SandboxError::Copy { .. }
             | SandboxError::Ended { .. } => ErrorCode::Server,
             SandboxError::ShutDown => ErrorCode::Daemon,
         };

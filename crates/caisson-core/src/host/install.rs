@@ -4,7 +4,7 @@ use super::{Host, names::NameHeld, servers};
 use crate::{
     catalog::{self, InstallOptions, Lockfile, suggest_name},
     control::api::{self, ApiError, ErrorCode, PrepareInstall, Prepared, ServerView, Ticket},
-    model::{ProgressSink, Server, ServerName, ServerState},
+    model::{ProgressSink, Server, ServerName, ServerState, Workspace},
     registry::atomic,
     sandbox::Folders,
 };
@@ -41,7 +41,9 @@ impl Host {
                 .fix("choose another name with --name, replace it with --replace, or remove it first"));
         }
         // Before the long part: what would be refused in the end is refused now.
-        let (folders, places) = (options.permissions.folders.clone(), self.0.places.clone());
+        let (mut folders, places) = (options.permissions.seen(), self.0.places.clone());
+        let workspace = options.permissions.workspace.as_ref();
+        folders.extend(workspace.and_then(Workspace::destination));
         let refused = tokio::task::spawn_blocking(move || Folders::resolve(&folders, &places).err()).await;
         if let Ok(Some(error)) = refused {
             return Err(error.into());

@@ -43,6 +43,15 @@ impl Host {
                     tracing::debug!(server = %name, %error, "whether it had stored something is not known")
                 }
             }
+            let had = listed.server.as_ref().is_none_or(|server| server.permissions.workspace.is_some());
+            match self.0.sandbox.erase_workspace(name).await {
+                Ok(true) => account.done("its workspace, with all snapshots".into()),
+                Ok(false) => {}
+                Err(error) if had => account.problem("its workspace", &error),
+                Err(error) => {
+                    tracing::debug!(server = %name, %error, "whether it had a workspace is not known")
+                }
+            }
         }
 
         let host = self.clone();

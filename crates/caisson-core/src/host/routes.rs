@@ -13,12 +13,13 @@ use crate::{
     control::{
         Call, CallError, Notices, Reply, Service,
         api::{
-            AcceptInstall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit, ConnectClient,
-            DiscardInstall, DisconnectClient, Doctor, Done, ErrorCode, ForgetHost, GetPlan, GetStatus,
-            IssueToken, Learn, ListClients, ListGroups, ListSecrets, ListServers, ListTokens, ListTools,
-            NoticeBody, OpenSession, Pause, PrepareInstall, Propose, ReadAudit, ReadLogs, RemoveGroup,
-            RemoveSecret, RemoveServer, Request, RestartServer, RevokeToken, SetGroup, SetSecret,
-            ShowNetwork, ShowServer, Shutdown, StartServer, StopServer, SubscribeEvents, Ticket,
+            AcceptInstall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit,
+            CollectWorkspace, ConnectClient, DiscardInstall, DisconnectClient, Doctor, Done, DropSnapshot,
+            ErrorCode, ForgetHost, GetPlan, GetStatus, IssueToken, Learn, ListClients, ListGroups,
+            ListSecrets, ListServers, ListTokens, ListTools, ListWorkspace, NoticeBody, OpenSession, Pause,
+            PrepareInstall, Propose, ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request,
+            ResetWorkspace, RestartServer, RestoreWorkspace, RevokeToken, SetGroup, SetSecret, ShowNetwork,
+            ShowServer, Shutdown, SnapshotWorkspace, StartServer, StopServer, SubscribeEvents, Ticket,
             VerifyServer,
         },
     },
@@ -53,6 +54,8 @@ impl Service for Host {
             CallTool::METHOD => wait(&call, async |call: CallTool| host.call_tool(call).await).await,
             ListClients::METHOD => wait(&call, async |_: ListClients| host.list_clients().await).await,
             Doctor::METHOD => wait(&call, async |_: Doctor| Ok(host.doctor().await)).await,
+            ListWorkspace::METHOD => wait(&call, async |list| host.list_workspace(list).await).await,
+            CollectWorkspace::METHOD => wait(&call, async |it| host.collect(it).await).await,
             PrepareInstall::METHOD => self.prepared(call, &desk).await,
             VerifyServer::METHOD => self.verified_with_progress(call).await,
 
@@ -109,6 +112,10 @@ impl Service for Host {
                 })
                 .await
             }
+            SnapshotWorkspace::METHOD => through(&call, async move |it| host.snapshot(it).await).await,
+            RestoreWorkspace::METHOD => through(&call, async move |it| host.restore(it).await).await,
+            DropSnapshot::METHOD => through(&call, async move |it| host.drop_snapshot(it).await).await,
+            ResetWorkspace::METHOD => through(&call, async move |it| host.reset(it).await).await,
             Pause::METHOD => {
                 through(&call, async move |it: Pause| {
                     host.0.sandbox.pause(it.paused).await;

@@ -28,6 +28,15 @@ pub struct GroupName(String);
 #[ts(type = "string")]
 pub struct SecretName(String);
 
+/// What a snapshot of a workspace is called: in its volume's name, together with its server's.
+///
+/// Lower-case ASCII letters, digits, `-` and `_`; begins with a letter or digit; at most 64 characters. No `.`: the
+/// first one in a volume's name ends the snapshot's.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(type = "string")]
+pub struct SnapshotName(String);
+
 /// Why a text is no name. The text is shown escaped: it may hold terminal escapes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("\"{}\" is not a name for a {what}: {why}", shown(.text))]
@@ -79,6 +88,25 @@ impl FromStr for GroupName {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         path_segment("group", text).map(Self)
+    }
+}
+
+impl SnapshotName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for SnapshotName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let name = path_segment("snapshot", text)?;
+        if name.contains('.') {
+            return Err(NameError { what: "snapshot", text: name, why: "no '.' may stand in it" });
+        }
+        Ok(Self(name))
     }
 }
 
@@ -149,6 +177,7 @@ macro_rules! text_value {
 text_value!(ServerName);
 text_value!(GroupName);
 text_value!(SecretName);
+text_value!(SnapshotName);
 
 #[cfg(test)]
 mod tests {
@@ -164,6 +193,7 @@ mod tests {
         }
         let error = "A".parse::<GroupName>().unwrap_err().to_string();
         assert!(error.starts_with("\"A\" is not a name for a group"), "{error}");
+        assert!("before-2".parse::<SnapshotName>().is_ok() && "before.2".parse::<SnapshotName>().is_err());
         for bad in ["", "1A", "A-B", "A=B", "A B"] {
             assert!(bad.parse::<SecretName>().is_err(), "{bad:?}");
         }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{HostRule, MemorySize, SecretName};
+use super::{HostRule, MemorySize, SecretName, Workspace};
 
 /// All a server may do beyond the defaults, which allow nothing. The user grants each item.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, TS)]
@@ -24,12 +24,23 @@ pub struct Permissions {
     /// A folder inside the container that is kept between runs, in a volume of the server's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<PathBuf>,
+    /// Folders to work in: input, output, and what is thrown away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<Workspace>,
     /// Run as root inside the container, for images that need it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub root: bool,
     /// Another container runtime, such as `runsc`, by the engine's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
+}
+
+impl Permissions {
+    /// All folders of the user's that the server sees: those granted, and its workspace's input.
+    pub fn seen(&self) -> Vec<FolderGrant> {
+        let input = self.workspace.as_ref().and_then(Workspace::grant);
+        self.folders.iter().cloned().chain(input).collect()
+    }
 }
 
 /// A folder of the user's, shown to a server.

@@ -9,7 +9,7 @@ use super::{
     vessel::{Dock, Hull, ImageSettings, Vessel},
 };
 use crate::{
-    engine::{ContainerHandle, ContainerId, EngineFacts, Engines},
+    engine::{ContainerHandle, ContainerId, EngineFacts, Engines, OurVolume},
     model::Digest,
 };
 
@@ -74,6 +74,10 @@ impl Dock for EngineDock {
 
     fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, StartError>> {
         Box::pin(async move { Ok(self.engines.get().await?.remove_volume(name).await?) })
+    }
+
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<OurVolume>, StartError>> {
+        Box::pin(async { Ok(self.engines.get().await?.volumes_of(&self.home_id).await?) })
     }
 
     fn sweep<'a>(

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use caisson_wire::{Command, FileMode, LaunchFile, SecretBytes};
 
 use super::{HOME, authorities::Given, vessel::ImageSettings};
-use crate::model::{SecretName, SecretPlace, Server};
+use crate::model::{SecretName, SecretPlace, Server, Workspace};
 
 /// The airlock's HTTP proxy (DESIGN §4).
 const PROXY: &str = "http://127.0.0.1:3128";
+/// The variable that tells a server where its workspace is.
+pub(super) const WORKSPACE: &str = "CAISSON_WORKSPACE";
 /// What no proxy is needed for.
 const DIRECT: &str = "localhost,127.0.0.1,::1";
 
@@ -55,6 +57,9 @@ pub(super) fn compose(
     }
     let mut plain = with_image(plain, &image.env);
     plain.extend(server.env.clone());
+    if server.permissions.workspace.is_some() {
+        plain.insert(WORKSPACE.to_owned(), Workspace::ROOT.to_owned());
+    }
     let mut env: BTreeMap<String, SecretBytes> =
         plain.into_iter().map(|(name, value)| (name, SecretBytes::from(value))).collect();
     for (name, place, content) in secrets {
@@ -108,6 +113,7 @@ mod tests {
         assert_eq!(value("TOKEN"), Some(&b"s1"[..]));
         assert_eq!(value("https_proxy"), Some(PROXY.as_bytes()));
         assert_eq!(value("HOME"), Some(HOME.as_bytes()));
+        assert!(!command.env.contains_key(WORKSPACE));
         assert!(!command.env.contains_key("KEY") && !command.env.contains_key(""));
         assert_eq!(files[0].path, "/run/secrets/KEY");
         assert_eq!((files[0].content.expose(), files[0].mode), (&b"s2"[..], FileMode::Secret));

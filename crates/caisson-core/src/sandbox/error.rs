@@ -1,9 +1,9 @@
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use super::{AuthoritiesError, FolderError, PlanError};
 use crate::{
     engine::EngineError,
-    model::{Digest, ServerName},
+    model::{Digest, ServerName, SnapshotName},
     secrets::SecretError,
 };
 
@@ -47,6 +47,49 @@ pub enum SandboxError {
         server: ServerName,
         /// How many.
         sessions: usize,
+    },
+    /// It has no workspace.
+    #[error("{0} has no workspace; add [permissions.workspace] to its file, or install it with --workspace")]
+    NoWorkspace(ServerName),
+    /// It has no snapshot of this name.
+    #[error("{server} has no snapshot {snapshot}; `caisson workspace snapshots {server}` shows those it has")]
+    NoSnapshot {
+        /// The server.
+        server: ServerName,
+        /// The snapshot.
+        snapshot: SnapshotName,
+    },
+    /// It has a snapshot of this name.
+    #[error("{server} has a snapshot {snapshot} already; choose another name, or drop that one first")]
+    SnapshotExists {
+        /// The server.
+        server: ServerName,
+        /// The snapshot.
+        snapshot: SnapshotName,
+    },
+    /// Its files are in use.
+    #[error("{0} is running, and its output cannot be taken from under it; `caisson stop {0}` first")]
+    Running(ServerName),
+    /// There is no folder to collect into.
+    #[error(
+        "no folder was chosen for the output of {0}; name one with --to, or write `output` under [permissions.workspace]"
+    )]
+    NoDestination(ServerName),
+    /// The folder to collect into cannot be written.
+    #[error("no folder can be made in \"{}\": {cause}", .folder.display().to_string().escape_debug())]
+    Destination {
+        /// The folder the user chose.
+        folder: PathBuf,
+        /// What the system says.
+        cause: Arc<io::Error>,
+    },
+    /// Files could not be copied.
+    #[error("the files of {server} could not be copied: {why}")]
+    Copy {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        why: String,
     },
     /// Its container has ended.
     #[error("{server} has ended: {reason}")]

@@ -27,8 +27,8 @@ impl Install {
         files: Vec<LaunchFile>,
     ) -> Result<Self, SandboxError> {
         let server = plan.server().clone();
-        if plan.kind() != PlanKind::Install {
-            let cause = Arc::new(StartError::Airlock("the plan is not one of an install".to_owned()));
+        if plan.kind() == PlanKind::Server {
+            let cause = Arc::new(StartError::Airlock("the plan is one of a server".to_owned()));
             return Err(SandboxError::Start { server, cause });
         }
         let events = common.events.clone();

@@ -6,6 +6,7 @@
 mod build;
 mod executes;
 mod explain;
+mod files;
 mod folders;
 mod inside;
 mod mounts;
@@ -18,12 +19,13 @@ use caisson_wire::ProcessLimits;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::{Digest, HostRule, SecretName, ServerName};
+use crate::model::{Digest, HostRule, SecretName, ServerName, Workspace};
 
 pub(super) use build::state_volume;
 pub use build::{HOME, InstallNeeds, PlanError};
 pub use executes::Spoken;
 pub use explain::PlanLine;
+pub(super) use files::{Moved, output_volume, snapshot_of, snapshot_volume};
 pub use folders::{FolderError, Folders, Places};
 pub use mounts::{Bind, Tmpfs, Ulimit, VolumeMount};
 pub use runtime::Isolating;
@@ -45,6 +47,8 @@ pub enum PlanKind {
     Server,
     /// Installing a package: what it leaves in its root folder becomes an image.
     Install,
+    /// Copying or counting the files of a workspace. Nothing of the server's runs in it.
+    Files,
 }
 
 /// What networks a container has. There is but one answer.
@@ -65,7 +69,7 @@ pub enum UserNamespace {
     KeepId,
 }
 
-/// All that a container is. Made by [`Plan::for_server`] and [`Plan::for_install`] alone.
+/// All that a container is. Made by [`Plan::for_server`], [`Plan::for_install`] and [`Plan::for_files`] alone.
 ///
 /// Always true, and so without a field: all capabilities are dropped and none added; `no-new-privileges`; not
 /// privileged; no devices; no published ports; the engine's masked and read-only paths of `/proc` and `/sys`;
@@ -96,6 +100,9 @@ pub struct Plan {
     tmpfs: Vec<Tmpfs>,
     binds: Vec<Bind>,
     volumes: Vec<VolumeMount>,
+    /// What the server works in, where it has such a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<Workspace>,
     #[ts(type = "number")]
     memory: u64,
     #[ts(type = "number")]
@@ -219,6 +226,12 @@ impl Plan {
     /// Volumes of the server's own. The engine adds the airlock's.
     pub fn volumes(&self) -> &[VolumeMount] {
         &self.volumes
+    }
+
+    /// What the server works in, where it has such a place. Its folders stand among [`Self::binds`],
+    /// [`Self::volumes`] and [`Self::tmpfs`].
+    pub fn workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_ref()
     }
 
     /// The most memory, in bytes.

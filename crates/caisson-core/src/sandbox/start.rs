@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
-use caisson_wire::{Launch, Mode, SecretBytes};
+use caisson_wire::{Launch, Mode, SecretBytes, SessionFolders};
 use futures::future::BoxFuture;
 use tokio::{
     sync::OnceCell,
@@ -25,7 +25,9 @@ use crate::{
     audit::{Audit, Happening, Phase},
     egress::Egress,
     engine::EngineFacts,
-    model::{EventSender, FolderGrant, SecretName, Server, ServerName, Transport},
+    model::{
+        EventSender, FolderGrant, SecretName, Server, ServerName, Transport, Workspace, WorkspacePer, utc,
+    },
     pins::Pins,
     secrets::{SecretError, Secrets},
 };
@@ -87,11 +89,15 @@ impl Common {
         server: &Server,
         facts: &EngineFacts,
     ) -> Result<Plan, StartError> {
-        let folders = self.folders(server.permissions.folders.clone(), facts).await?;
+        let folders = self.folders(server.permissions.seen(), facts).await?;
         Ok(Plan::for_server(name, server, &folders, facts, self.user, &self.home_id)?)
     }
 
-    async fn folders(&self, grants: Vec<FolderGrant>, facts: &EngineFacts) -> Result<Folders, StartError> {
+    pub(super) async fn folders(
+        &self,
+        grants: Vec<FolderGrant>,
+        facts: &EngineFacts,
+    ) -> Result<Folders, StartError> {
         if facts.remote && !grants.is_empty() {
             return Err(PlanError::RemoteFolders.into());
         }
@@ -166,6 +172,16 @@ impl Start {
         cancel.run_until_cancelled(steps).await.unwrap_or(Err(StartError::Cancelled))
     }
 
+    /// Where the processes of sessions find folders of their own, where they have such.
+    fn session_folders(&self) -> Option<SessionFolders> {
+        let workspace = self.server.permissions.workspace.as_ref()?;
+        (workspace.per == WorkspacePer::Session).then(|| SessionFolders {
+            root: Workspace::ROOT.to_owned(),
+            prefix: format!("session-{}", utc::stamp((self.common.clock)())),
+            variable: environment::WORKSPACE.to_owned(),
+        })
+    }
+
     async fn steps(&self) -> Result<Arc<Link>, StartError> {
         let Self { name, server, common, .. } = self;
         common.sweep().await;
@@ -197,6 +213,7 @@ impl Start {
             files,
             egress: told(&self.rules.borrow().clone()),
             limits,
+            sessions: self.session_folders(),
             grace_ms: u64::try_from(GRACE.as_millis()).unwrap_or(u64::MAX),
         };
         let outbound = Outbound::new(OutboundParts {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Plan, StartError};
 use crate::{
-    engine::{EngineFacts, Pipe},
+    engine::{EngineFacts, OurVolume, Pipe},
     model::Digest,
 };
 
@@ -64,6 +64,8 @@ pub(super) trait Dock: Send + Sync + 'static {
     fn remove<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ()>;
     /// Removes a volume, and says whether it was there.
     fn remove_volume<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, StartError>>;
+    /// This home's volumes.
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<OurVolume>, StartError>>;
     /// Removes the containers a crashed predecessor has left, all that can be. `is_mine` tells, by its name, one
     /// that is of this process and stays.
     fn sweep<'a>(

@@ -330,6 +330,32 @@ servers: Array<Endpoint>,
 problem: string | null, };
 
 /**
+ * Copies what a server has put out into a new folder of the user's.
+ */
+export type CollectWorkspace = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The folder in which the new one is made, absolute; none means the one its workspace names.
+ */
+to?: string, };
+
+/**
+ * The answer to [`CollectWorkspace`].
+ */
+export type CollectedWorkspace = {
+/**
+ * The folder that was made.
+ */
+folder: string,
+/**
+ * What was copied.
+ */
+copied: CopyView, };
+
+/**
  * Writes servers and groups into a client's configuration.
  */
 export type ConnectClient = {
@@ -341,6 +367,27 @@ client: string,
  * Which servers and groups; none means all servers that are installed.
  */
 servers?: Array<Endpoint>, };
+
+/**
+ * What was copied, and what was not.
+ */
+export type CopyView = {
+/**
+ * How many files.
+ */
+files: number,
+/**
+ * How many bytes they have.
+ */
+bytes: number,
+/**
+ * What was left out, or is not as it was, and why.
+ */
+remarks: Array<WorkspaceRemark>,
+/**
+ * How many more such remarks there are.
+ */
+more_remarks: number, };
 
 /**
  * The answer to [`GetStatus`].
@@ -448,6 +495,19 @@ checks: Array<Check>, };
  * The reply of a method that has nothing to say but that it succeeded.
  */
 export type Done = Record<symbol, never>;
+
+/**
+ * Drops a snapshot.
+ */
+export type DropSnapshot = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The snapshot.
+ */
+snapshot: SnapshotName, };
 
 /**
  * Ends what a request with `follow` or [`SubscribeEvents`] began.
@@ -923,6 +983,15 @@ export type ListTools = {
 server: Endpoint, };
 
 /**
+ * What is in a server's workspace: the files it has put out, and the snapshots of them.
+ */
+export type ListWorkspace = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
  * A line a server wrote to standard error. The text is the server's word: show it escaped.
  */
 export type LogLine = {
@@ -1052,6 +1121,10 @@ secrets?: Array<SecretGrant>,
  * A folder inside the container that is kept between runs, in a volume of the server's own.
  */
 state?: string | null,
+/**
+ * Folders to work in: input, output, and what is thrown away.
+ */
+workspace?: Workspace | null,
 /**
  * Run as root inside the container, for images that need it.
  */
@@ -1353,6 +1426,15 @@ removed: Array<string>,
 problems: Array<string>, };
 
 /**
+ * Empties what a server has put out. The server must not run; its snapshots stay.
+ */
+export type ResetWorkspace = {
+/**
+ * The server.
+ */
+server: ServerName, };
+
+/**
  * Stops a server and starts it again, under its plan as of this moment.
  */
 export type RestartServer = {
@@ -1360,6 +1442,19 @@ export type RestartServer = {
  * The server.
  */
 server: ServerName, };
+
+/**
+ * Puts a snapshot in the place of what a server has put out since. The server must not run.
+ */
+export type RestoreWorkspace = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The snapshot.
+ */
+snapshot: SnapshotName, };
 
 /**
  * Ends a token at once; its sessions end too.
@@ -1594,6 +1689,40 @@ server: ServerName, };
 export type Shutdown = Record<symbol, never>;
 
 /**
+ * What a snapshot of a workspace is called: in its volume's name, together with its server's.
+ *
+ * Lower-case ASCII letters, digits, `-` and `_`; begins with a letter or digit; at most 64 characters. No `.`: the
+ * first one in a volume's name ends the snapshot's.
+ */
+export type SnapshotName = string;
+
+/**
+ * A kept copy of a server's output.
+ */
+export type SnapshotView = {
+/**
+ * Its name.
+ */
+name: SnapshotName,
+/**
+ * When it was made, where the engine says it.
+ */
+made_at: number | null, };
+
+/**
+ * Keeps a copy of what a server has put out.
+ */
+export type SnapshotWorkspace = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What the copy is to be called; none means by its date.
+ */
+name?: SnapshotName, };
+
+/**
  * Where a server comes from, as the user writes it and its file keeps it.
  */
 export type Source = string;
@@ -1620,6 +1749,19 @@ server: ServerName, };
  * Every event from here on, as [`NoticeBody::Event`], until [`EndSubscription`].
  */
 export type SubscribeEvents = Record<symbol, never>;
+
+/**
+ * The answer to [`SnapshotWorkspace`].
+ */
+export type TakenSnapshot = {
+/**
+ * What it is called.
+ */
+name: SnapshotName,
+/**
+ * What is in it.
+ */
+copied: CopyView, };
 
 /**
  * Names a prepared install, on the connection that prepared it.
@@ -1821,6 +1963,90 @@ server: ServerName,
  * Try nothing, and answer with what was found the last time.
  */
 last?: boolean, };
+ * A server's workspace: `/workspace/input` to read, `/workspace/output` to write, `/workspace/tmp` that is thrown
+ * away. What it puts out stays in a volume of its own until the user has it collected.
+ */
+export type Workspace = {
+/**
+ * A folder of the user's that it may read, absolute.
+ */
+input?: string | null,
+/**
+ * A folder of the user's, absolute, into which its output is collected. It never sees it.
+ */
+output?: string | null,
+/**
+ * Who shares it.
+ */
+per: WorkspacePer,
+/**
+ * The most that is collected or kept in a snapshot at a time.
+ */
+size: MemorySize, };
+
+/**
+ * A file a server has put out.
+ */
+export type WorkspaceFile = {
+/**
+ * Its path within the output. The server's word: show it escaped.
+ */
+path: string,
+/**
+ * Its size in bytes.
+ */
+bytes: number, };
+
+/**
+ * Who shares a workspace.
+ */
+export type WorkspacePer = "server" | "session";
+
+/**
+ * What is to be said of one file.
+ */
+export type WorkspaceRemark = {
+/**
+ * Its path within the output, shortened. The server's word: show it escaped.
+ */
+path: string,
+/**
+ * What became of it, for people. May hold names of the server's: show it escaped.
+ */
+text: string, };
+
+/**
+ * The answer to [`ListWorkspace`].
+ */
+export type WorkspaceView = {
+/**
+ * What its file says of it.
+ */
+workspace: Workspace,
+/**
+ * How many files are in its output.
+ */
+files: number,
+/**
+ * How many bytes they have.
+ */
+bytes: number,
+/**
+ * The first of them.
+ */
+found: Array<WorkspaceFile>,
+/**
+ * What of it would not be collected, and why.
+ */
+remarks: Array<WorkspaceRemark>,
+/**
+ * How many more such remarks there are.
+ */
+more_remarks: number,
+/**
+ * Its snapshots, in the order of their names.
+ */
+snapshots: Array<SnapshotView>, };
 
 /** Each method of the control API, with its parameters and its reply. */
 export type Methods = {
@@ -1856,6 +2082,12 @@ export type Methods = {
   "secret.set": { params: SetSecret; reply: Done };
   "secret.list": { params: ListSecrets; reply: SecretList };
   "secret.remove": { params: RemoveSecret; reply: Done };
+  "workspace.list": { params: ListWorkspace; reply: WorkspaceView };
+  "workspace.collect": { params: CollectWorkspace; reply: CollectedWorkspace };
+  "workspace.snapshot": { params: SnapshotWorkspace; reply: TakenSnapshot };
+  "workspace.restore": { params: RestoreWorkspace; reply: CopyView };
+  "workspace.drop": { params: DropSnapshot; reply: Done };
+  "workspace.reset": { params: ResetWorkspace; reply: Done };
   "token.issue": { params: IssueToken; reply: IssuedToken };
   "token.list": { params: ListTokens; reply: TokenList };
   "token.revoke": { params: RevokeToken; reply: Done };

@@ -1,7 +1,7 @@
 use insta::assert_snapshot;
 
 use super::*;
-use crate::model::{FolderGrant, MemorySize, SecretGrant, SecretPlace, Transport};
+use crate::model::{FolderGrant, MemorySize, SecretGrant, SecretPlace, Transport, Workspace, WorkspacePer};
 
 fn server() -> Server {
     let image = format!("sha256:{}", "1".repeat(64));
@@ -32,6 +32,11 @@ fn everything() -> Server {
         SecretGrant { name: "CERT".parse().unwrap(), place: SecretPlace::File },
     ];
     server.permissions.state = Some("/data".into());
+    server.permissions.workspace = Some(Workspace {
+        output: Some("/home/me/out".into()),
+        per: WorkspacePer::Session,
+        ..Workspace::default()
+    });
     server.limits.memory = MemorySize::mib(2048);
     server.limits.cpus = 0.5;
     server.life.idle_stop = 60;
@@ -172,10 +177,21 @@ mod any {
             proptest::collection::vec("[a-z]{1,4}\\.com", 0..4),
             folders(),
             proptest::option::of(path()),
+            proptest::option::of((proptest::option::of(path()), proptest::option::of(path()), any::<bool>())),
             (any::<bool>(), 0.1_f64..8.0, 1_u64..4096, 0_u64..10_000),
         )
             .prop_map(
-                |(command, env, workdir, http, hosts, folders, state, (root, cpus, memory, idle))| {
+                |(
+                    command,
+                    env,
+                    workdir,
+                    http,
+                    hosts,
+                    folders,
+                    state,
+                    workspace,
+                    (root, cpus, memory, idle),
+                )| {
                     let mut server = server();
                     server.command = command;
                     server.env = env;
@@ -186,6 +202,12 @@ mod any {
                     server.permissions.hosts = hosts.iter().map(|host| host.parse().unwrap()).collect();
                     server.permissions.folders = folders;
                     server.permissions.state = state.map(Into::into);
+                    server.permissions.workspace = workspace.map(|(input, output, each)| Workspace {
+                        input: input.map(Into::into),
+                        output: output.map(Into::into),
+                        per: if each { WorkspacePer::Session } else { WorkspacePer::Server },
+                        ..Workspace::default()
+                    });
                     server.permissions.root = root;
                     server.limits.cpus = cpus;
                     server.limits.memory = MemorySize::mib(memory);

@@ -61,6 +61,16 @@ pub enum PlanError {
     /// Two things in one place.
     #[error("two things would be at \"{}\" inside the container; give each its own place", .0.escape_debug())]
     Clash(String),
+    /// A workspace for each session, of a server whose sessions share one process.
+    #[error(
+        "a server that speaks HTTP has one process for all sessions, and no workspace for each; write `per = \"server\"` under [permissions.workspace]"
+    )]
+    SessionsShareAProcess,
+    /// A workspace whose files nobody but root could collect.
+    #[error(
+        "on this engine, files of a server that runs as root belong to root, and cannot be collected for you; take `root` or the workspace away"
+    )]
+    RootsWorkspace,
     /// Folders of this machine, on an engine of another.
     #[error(
         "the engine is on another machine and cannot show this machine's folders; use a local engine, or take the folders away"
@@ -118,7 +128,8 @@ impl Plan {
     ) -> Result<Self, PlanError> {
         let asked = &server.permissions;
         let mut plan = base(PlanKind::Server, name, server.image.clone(), &server.limits, facts, home_id)?;
-        (plan.user, plan.user_namespace) = user_inside(asked.root, folders, facts.ids, user);
+        let is_users = !folders.is_empty() || asked.workspace.is_some();
+        (plan.user, plan.user_namespace) = user_inside(asked.root, is_users, facts.ids, user);
         if plan.user == ROOT && asked.root {
             plan.warnings.push("the server runs as root inside the container, without any capability".into());
         } else if plan.user == ROOT && facts.ids != IdMapping::RootIsUser {
@@ -143,6 +154,12 @@ impl Plan {
                 inside: text,
                 read_only: false,
             });
+        }
+        if let Some(workspace) = &asked.workspace {
+            plan.add_workspace(workspace, &server.transport, server.limits.scratch, home_id)?;
+            if asked.root && facts.ids == IdMapping::Shared && user != ROOT {
+                return Err(PlanError::RootsWorkspace);
+            }
         }
         if let Some(runtime) = &asked.runtime {
             let named = runtime::named(runtime, facts).ok_or_else(|| PlanError::NoSuchRuntime {
@@ -186,7 +203,7 @@ impl Plan {
 }
 
 /// The defaults, which grant nothing.
-fn base(
+pub(super) fn base(
     kind: PlanKind,
     name: &ServerName,
     image: Digest,
@@ -206,6 +223,7 @@ fn base(
     let (container, what) = match kind {
         PlanKind::Server => (format!("caisson-{home}-{name}"), "server"),
         PlanKind::Install => (format!("caisson-{home}-install-{name}"), "install"),
+        PlanKind::Files => (format!("caisson-{home}-files-{name}"), "files"),
     };
     let labels =
         [("dev.caisson.home", home_id), ("dev.caisson.server", name.as_str()), ("dev.caisson.kind", what)];
@@ -233,6 +251,7 @@ fn base(
         tmpfs: vec![tmpfs(HOME, scratch, true), tmpfs("/run", RUN_SIZE, false), tmpfs("/tmp", scratch, true)],
         binds: Vec::new(),
         volumes: Vec::new(),
+        workspace: None,
         memory: limits.memory.bytes(),
         memory_swap: limits.memory.bytes(),
         nano_cpus,
@@ -303,12 +322,18 @@ fn possible(
     Ok((nano_cpus, files))
 }
 
-/// Who the server is inside. Only granted folders make it the user's own id: what it writes there is the user's.
-fn user_inside(root: bool, folders: &Folders, ids: IdMapping, user: UserIds) -> (UserIds, UserNamespace) {
+/// Who the server is inside. Only folders that are granted, or collected, make it the user's own id: what it writes
+/// there is the user's.
+pub(super) fn user_inside(
+    root: bool,
+    is_users: bool,
+    ids: IdMapping,
+    user: UserIds,
+) -> (UserIds, UserNamespace) {
     if root {
         return (ROOT, UserNamespace::Engine);
     }
-    if folders.is_empty() {
+    if !is_users {
         return (NOBODY, UserNamespace::Engine);
     }
     match ids {
@@ -320,7 +345,7 @@ fn user_inside(root: bool, folders: &Folders, ids: IdMapping, user: UserIds) -> 
 }
 
 /// Checks that nothing lies on another thing, and computes the hash.
-fn finish(mut plan: Plan) -> Result<Plan, PlanError> {
+pub(super) fn finish(mut plan: Plan) -> Result<Plan, PlanError> {
     let mut places: Vec<&str> = plan.tmpfs.iter().map(|tmpfs| tmpfs.path.as_str()).collect();
     places.extend(plan.binds.iter().map(|bind| bind.inside.as_str()));
     places.extend(plan.volumes.iter().map(|volume| volume.inside.as_str()));
@@ -339,6 +364,6 @@ pub(in crate::sandbox) fn state_volume(name: &ServerName, home_id: &str) -> Stri
 }
 
 /// The part of a state folder's id that stands in names.
-fn short(home_id: &str) -> String {
+pub(super) fn short(home_id: &str) -> String {
     home_id.chars().filter(char::is_ascii_alphanumeric).take(8).collect::<String>().to_ascii_lowercase()
 }

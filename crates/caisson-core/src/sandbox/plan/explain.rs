@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::{Plan, PlanKind, UserNamespace};
-use crate::model::HostRule;
+use crate::model::{HostRule, Workspace, WorkspacePer};
 use caisson_wire::HostPattern;
 
 /// One thing a reviewer wants to know.
@@ -75,7 +75,11 @@ fn folders(plan: &Plan, line: &mut Line<'_>) {
         };
         line(what, format!("{} at {}", bind.host.display(), bind.inside), why);
     }
-    for volume in &plan.volumes {
+    if let Some(workspace) = &plan.workspace {
+        self::workspace(workspace, line);
+    }
+    let kept = |inside: &str| plan.workspace.is_none() || inside != Workspace::OUTPUT;
+    for volume in plan.volumes.iter().filter(|volume| kept(&volume.inside)) {
         line("Kept between runs", volume.inside.clone(), "a volume of its own, which no other server sees");
     }
     if plan.read_only_root {
@@ -86,6 +90,29 @@ fn folders(plan: &Plan, line: &mut Line<'_>) {
     for tmpfs in &plan.tmpfs {
         let what = if tmpfs.exec { "in memory" } else { "in memory, no programs" };
         line("Temporary", format!("{} ({}, {what})", tmpfs.path, size(tmpfs.size)), "gone when it stops");
+    }
+}
+
+/// What it works in.
+fn workspace(workspace: &Workspace, line: &mut Line<'_>) {
+    line(
+        "Workspace",
+        Workspace::OUTPUT.into(),
+        "kept between runs in a volume of its own, whose size no engine limits; `caisson workspace` snapshots and empties it",
+    );
+    if let Some(folder) = &workspace.output {
+        line(
+            "Collected into",
+            format!("{} (at most {})", folder.display(), workspace.size),
+            "when you say so, in a folder of its own there; the server never sees it",
+        );
+    }
+    if workspace.per == WorkspacePer::Session {
+        line(
+            "Sessions",
+            Workspace::SESSIONS.into(),
+            "each has folders of its own there, out of the others' way but not closed to them",
+        );
     }
 }
 

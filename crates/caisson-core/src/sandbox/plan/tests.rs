@@ -5,7 +5,7 @@ use crate::{
     engine::{EngineFacts, EngineKind, IdMapping, LimitsEnforced},
     model::{
         FolderGrant, LifeSettings, Limits, MemorySize, Permissions, SecretGrant, SecretPlace, Server, Source,
-        Transport,
+        Transport, Workspace, WorkspacePer,
     },
 };
 
@@ -77,6 +77,7 @@ pub(in crate::sandbox) fn server_of_everything() -> Server {
         folders: Vec::new(),
         secrets: vec![SecretGrant { name: "API_KEY".parse().unwrap(), place: SecretPlace::File }],
         state: Some("/data".into()),
+        workspace: None,
         root: false,
         runtime: Some("runsc".into()),
     };
@@ -109,6 +110,78 @@ fn a_plan_of_an_install() {
     let needs = InstallNeeds { image: Digest::of(b"base"), root: false, limits: InstallNeeds::limits() };
     let plan = Plan::for_install(&"notes".parse().unwrap(), &needs, &docker(), HOME_ID).unwrap();
     insta::assert_json_snapshot!("install", plan);
+}
+
+fn with_workspace(workspace: Workspace) -> Server {
+    let mut server = server();
+    server.permissions.workspace = Some(workspace);
+    server
+}
+
+#[test]
+fn a_plan_with_a_workspace() {
+    let server = with_workspace(Workspace {
+        input: Some("/home/ada/notes".into()),
+        output: Some("/home/ada/out".into()),
+        per: WorkspacePer::Session,
+        size: MemorySize::mib(2048),
+    });
+    let plan = plan(&server, &granted(false), &docker()).unwrap();
+    assert_eq!(plan.user(), ADA, "what is collected is the user's");
+    insta::assert_json_snapshot!("workspace", plan);
+    insta::assert_snapshot!("workspace_explained", explained(&plan));
+}
+
+#[test]
+fn workspaces_that_cannot_be_are_refused() {
+    let each = Workspace { per: WorkspacePer::Session, ..Workspace::default() };
+    let mut http = with_workspace(each);
+    http.transport = Transport::Http { port: 80, path: "/mcp".into() };
+    let refused = |server: &Server, folders: &Folders, facts: &EngineFacts| plan(server, folders, facts);
+    let none = Folders::default();
+    assert!(matches!(refused(&http, &none, &docker()), Err(PlanError::SessionsShareAProcess)));
+
+    let mut root = with_workspace(Workspace::default());
+    root.permissions.root = true;
+    assert!(matches!(refused(&root, &none, &docker()), Err(PlanError::RootsWorkspace)));
+    let rootless = facts(EngineKind::Podman, IdMapping::KeepId);
+    assert_eq!(refused(&root, &none, &rootless).unwrap().user(), UserIds { uid: 0, gid: 0 });
+
+    let mut state = with_workspace(Workspace::default());
+    for (inside, clashes) in [
+        ("/workspace", true),
+        ("/workspace/output", true),
+        ("/workspace/output/deep", true),
+        ("/workspace/tmp/x", true),
+        ("/workspace/outputs", false),
+        ("/workspace/notes", false),
+    ] {
+        state.permissions.state = Some(inside.into());
+        let clash = matches!(refused(&state, &none, &docker()), Err(PlanError::Clash(_)));
+        assert_eq!(clash, clashes, "{inside}");
+    }
+}
+
+#[test]
+fn what_copies_sees_what_it_copies_and_nothing_else() {
+    let server = with_workspace(Workspace::default());
+    let name = "notes".parse().unwrap();
+    let (from, to) = ("caisson-output-x-notes".to_owned(), "caisson-snapshot-x-y.notes".to_owned());
+    let facts = facts(EngineKind::Podman, IdMapping::KeepId);
+    let plan = |moved| Plan::for_files(&name, &server, moved, &facts, ADA, HOME_ID).unwrap();
+    let out = plan(Moved::Out { from: from.clone(), to: granted(true) });
+    insta::assert_json_snapshot!("files", out);
+    let across = plan(Moved::Across { from: from.clone(), to: to.clone() });
+    let mounts: Vec<_> =
+        across.volumes().iter().map(|volume| (volume.inside.as_str(), volume.read_only)).collect();
+    assert_eq!((mounts, across.binds().len()), (vec![("/from", true), ("/to", false)], 0));
+    let seen = plan(Moved::Seen { from });
+    assert_eq!((seen.volumes().len(), seen.volumes()[0].read_only, seen.binds().len()), (1, true, 0));
+    for plan in [out, across, seen] {
+        assert_eq!((plan.user(), plan.user_namespace()), (ADA, UserNamespace::KeepId));
+        assert!(plan.read_only_root() && plan.auto_remove() && plan.hosts().is_empty());
+        assert_eq!(plan.network(), Network::None);
+    }
 }
 
 fn explained(plan: &Plan) -> String {

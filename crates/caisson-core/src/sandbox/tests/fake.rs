@@ -303,6 +303,10 @@ impl Dock for Fake {
         Box::pin(async { Ok(false) })
     }
 
+    fn volumes(&self) -> BoxFuture<'_, Result<Vec<crate::engine::OurVolume>, StartError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     fn sweep<'a>(
         &'a self,
         is_mine: &'a (dyn Fn(&str) -> bool + Send + Sync),
