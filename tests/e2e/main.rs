@@ -41,3 +41,4 @@ mod secrets;
 mod servers;
 mod tasks;
 mod verify;
+mod workspace;

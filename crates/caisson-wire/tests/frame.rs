@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use caisson_wire::{
     AirlockEvent, Command, Egress, EgressRule, FileMode, Header, HostPattern, Launch, LaunchFile, Mode,
-    Order, ProcessId, ProcessLimits,
+    Order, ProcessId, ProcessLimits, SessionFolders,
     frame::{self, FrameError},
 };
 use proptest::{collection::vec, prelude::*};
@@ -43,13 +43,16 @@ fn launch() -> impl Strategy<Value = Launch> {
         processes,
         core,
     });
-    (command(), vec(file, 0..3), vec(name, 0..3), any::<bool>(), limits, any::<u64>()).prop_map(
-        |(command, files, egress, spare, limits, grace_ms)| Launch {
+    let sessions = proptest::option::of((".*", ".*", ".*"))
+        .prop_map(|of| of.map(|(root, prefix, variable)| SessionFolders { root, prefix, variable }));
+    (command(), vec(file, 0..3), vec(name, 0..3), any::<bool>(), limits, sessions, any::<u64>()).prop_map(
+        |(command, files, egress, spare, limits, sessions, grace_ms)| Launch {
             mode: Mode::Stdio { spare },
             command,
             files,
             egress: Egress { rules: egress, learning: spare },
             limits,
+            sessions,
             grace_ms,
         },
     )

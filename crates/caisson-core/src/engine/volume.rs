@@ -1,10 +1,14 @@
 //! Volumes: named, labelled, and owned by whom they are for.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::{models::VolumeCreateRequest, query_parameters::RemoveVolumeOptionsBuilder};
 
 use serde::Deserialize;
+use tokio::time::{Instant, sleep};
 
 use super::{
     Engine, EngineError, EngineKind, Tar,
@@ -17,6 +21,9 @@ use crate::{
     model::utc,
     sandbox::{Plan, UserNamespace},
 };
+
+/// So long a container that has ended may still have its volumes.
+const LETTING_GO: Duration = Duration::from_secs(4);
 
 /// A volume of a home.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,9 +131,14 @@ impl Engine {
     /// # Errors
     /// [`EngineError::InUse`] while a container has it.
     pub async fn remove_volume(&self, name: &str) -> Result<bool, EngineError> {
-        let options = RemoveVolumeOptionsBuilder::new().build();
-        let removed =
-            self.find("removing a volume", self.docker().remove_volume(name, Some(options))).await?;
-        Ok(removed.is_some())
+        let began = Instant::now();
+        loop {
+            let options = RemoveVolumeOptionsBuilder::new().build();
+            match self.find("removing a volume", self.docker().remove_volume(name, Some(options))).await {
+                // Docker tells that a container has ended before it has removed it.
+                Err(EngineError::InUse(_)) if began.elapsed() < LETTING_GO => sleep(LETTING_GO / 20).await,
+                removed => return Ok(removed?.is_some()),
+            }
+        }
     }
 }
