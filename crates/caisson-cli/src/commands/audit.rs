@@ -4,15 +4,12 @@ use caisson_core::{
     model::ServerName,
 };
 
-use super::{
-    Outcome,
-    network::{size, target},
-};
+use super::{Outcome, network::target};
 use crate::{
     exit,
     failure::Failure,
     reach,
-    show::{Screen, escape, style},
+    show::{Screen, escape, size, style},
 };
 
 /// Show the record of what happened

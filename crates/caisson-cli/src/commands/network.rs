@@ -9,7 +9,7 @@ use crate::{
     exit,
     failure::Failure,
     reach,
-    show::{Screen, Table, escape},
+    show::{Screen, Table, escape, size},
 };
 
 /// See and decide what a server may reach
@@ -201,13 +201,4 @@ fn section(table: &Table, screen: &Screen) -> Result<(), Failure> {
 /// A host and port as people read them; 0 stands for a name that was asked for.
 pub(super) fn target(host: &str, port: u16) -> String {
     if port == 0 { format!("{host} (its name)") } else { format!("{host}:{port}") }
-}
-
-/// Bytes in the unit that fits.
-pub(super) fn size(bytes: u64) -> String {
-    const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    match UNITS.into_iter().find(|(_, unit)| bytes >= *unit) {
-        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
-        None => format!("{bytes} B"),
-    }
 }

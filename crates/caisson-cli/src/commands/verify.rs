@@ -6,10 +6,10 @@ use caisson_core::{
     model::{ProbeOutcome, ProbeResult, ServerName},
 };
 
-use super::{Outcome, token};
+use super::Outcome;
 use crate::{
     exit, reach,
-    show::{ProgressLine, Screen, Table, escape, style, wrap},
+    show::{ProgressLine, Screen, Table, distance, escape, now, style, wrap},
 };
 
 /// Try to break out of a server's container, and show what happened
@@ -129,7 +129,7 @@ pub(crate) fn glance(verified: &Verified) -> String {
     let stale = if *stale { " (stale: the plan or the engine is another by now)" } else { "" };
     format!(
         "{held} held, {broken} broken, {not_applicable} not applicable, {} ago{stale}.",
-        token::distance(*at, token::now())
+        distance(*at, now())
     )
 }
 

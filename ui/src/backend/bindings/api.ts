@@ -1963,6 +1963,8 @@ server: ServerName,
  * Try nothing, and answer with what was found the last time.
  */
 last?: boolean, };
+
+/**
  * A server's workspace: `/workspace/input` to read, `/workspace/output` to write, `/workspace/tmp` that is thrown
  * away. What it puts out stays in a volume of its own until the user has it collected.
  */
