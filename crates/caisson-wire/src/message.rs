@@ -86,6 +86,7 @@ pub enum Refusal {
 /// What the host tells the airlock on [`Header::Control`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a launch is the first order, and there is but one")]
 pub enum Order {
     /// The first order, once: what to run and what it may reach. Answered by [`AirlockEvent::Ready`].
     Launch(Launch),
