@@ -16,6 +16,8 @@ pub(crate) enum Part {
     Connect,
     /// The first tool call on a stopped server
     FirstCall,
+    /// A server's download: throughput, first byte, the airlock's memory
+    Download,
     /// The resident set, idle and for each session
     Memory,
     /// How all that grows with servers and sessions

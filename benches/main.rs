@@ -7,6 +7,8 @@ mod http;
 mod lines;
 mod machine;
 mod measures;
+mod network;
+mod outside;
 mod peers;
 mod plot;
 mod processes;
@@ -60,6 +62,11 @@ async fn run(arguments: &Arguments) -> Fallible<Results> {
         }
         if arguments.wants(Part::FirstCall) {
             results.add(measures::first_call::measure(&stage).await?);
+        }
+        if arguments.wants(Part::Download) {
+            for finding in measures::download::measure(&stage).await? {
+                results.add(finding);
+            }
         }
         if arguments.wants(Part::Memory) {
             results.add(measures::memory::measure(&stage).await?);

@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 pub(crate) mod connect;
+pub(crate) mod download;
 pub(crate) mod first_call;
 pub(crate) mod growth;
 pub(crate) mod memory;

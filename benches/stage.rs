@@ -130,6 +130,16 @@ impl Stage {
         Ok(u32::try_from(status["pid"].as_u64().ok_or("a status has a process id")?)?)
     }
 
+    /// Runs the engine's own command line to its end and gives what it printed.
+    pub(crate) fn engine_says(&self, arguments: &[&str]) -> Fallible<String> {
+        let output = self.home.engine_command(arguments).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8(output.stdout)?);
+        }
+        let why = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(format!("{}: {why}", arguments.first().copied().unwrap_or_default()).into())
+    }
+
     /// The engine's own way to run a server, on standard input and output.
     pub(crate) fn run(&self, who: &str, server: &Installed) -> Command {
         let label = format!("{LABEL}={}", mark(who));
