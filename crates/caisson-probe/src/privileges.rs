@@ -51,7 +51,9 @@ pub(crate) const PROBES: &[Probe] = &[
         refused(ground, "becoming a member of another group", kernel::set_group(ground.uid ^ 1))
     }),
     ("raise-priority", |ground| {
-        let answer = rustix::process::setpriority_process(None, -5).map_err(Into::into);
+        // Before what it has: whoever started the engine may have given it precedence over others.
+        let before = |priority| rustix::process::setpriority_process(None, priority - 1);
+        let answer = rustix::process::getpriority_process(None).and_then(before).map_err(Into::into);
         refused(ground, "taking precedence over other processes", answer)
     }),
     ("spare-from-oom", |ground| {

@@ -116,7 +116,10 @@ fn turns_against_its_host(home: &Home) {
         let mut said = String::new();
         call.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(!call.0.wait().unwrap().success(), "{mode}: the call was answered");
-        if !said.contains(*mode) || !words.split('|').any(|words| said.contains(words)) || said.contains('\u{1b}') {
+        if !said.contains(*mode)
+            || !words.split('|').any(|words| said.contains(words))
+            || said.contains('\u{1b}')
+        {
             odd.push(said);
         }
     }
