@@ -113,7 +113,13 @@ impl Opener {
         let permit = self.room.clone().try_acquire_owned().map_err(|_| MuxError::Full)?;
         let (reply, stream) = oneshot::channel();
         self.requests.send(reply).await.map_err(|_| MuxError::Closed)?;
-        Ok(stream.await.map_err(|_| MuxError::Closed)?.holding(permit))
+        let stream = tokio::select! {
+            biased;
+            stream = stream => stream.map_err(|_| MuxError::Closed)?,
+            // A request that is sent while the other end of the channel is dropped may stay in it, unanswered.
+            () = self.requests.closed() => return Err(MuxError::Closed),
+        };
+        Ok(stream.holding(permit))
     }
 }
 
