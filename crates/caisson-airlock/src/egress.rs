@@ -4,6 +4,7 @@
 //! DNS server, with a listener on each allowed port; programs that use a proxy find one too. The rules kept
 //! here only spare the host the hopeless: the host checks every connection again.
 
+mod carry;
 mod dns;
 mod names;
 mod proxy;

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use caisson_wire::{Connection, EgressName, Header, Refusal, Stream, frame};
-use tokio::{io::copy_bidirectional, net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
 
-use super::{Egress, names::meant};
+use super::{Egress, carry::carry, names::meant};
 
 /// How long the host may take to connect.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -47,7 +47,7 @@ impl Egress {
     pub(super) async fn relay(&self, mut client: TcpStream, mut stream: Stream, target: &EgressName) {
         let mut names = self.0.names.subscribe();
         let cut = tokio::select! {
-            copied = copy_bidirectional(&mut client, &mut stream) => copied.is_err(),
+            carried = carry(&mut client, &mut stream) => carried.is_err(),
             _changed = names.wait_for(|names| !names.allows(&target.host, target.port)) => true,
         };
         if cut {
