@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(120), future).await }).unwrap()
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(40), future).await }).unwrap()
 }
 
 fn pair(room: usize) -> (Mux, Mux) {
