@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use tokio::sync::{mpsc, oneshot};
@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use entry::{AuditEntry, Happening, Phase};
 
 use self::{store::Store, writer::Work};
-use crate::model::ServerName;
+use crate::model::{ServerName, utc};
 
 /// Entries that may wait to be written.
 const WAITING: usize = 4096;
@@ -100,8 +100,13 @@ impl Audit {
 
     /// Notes that something happened. Never waits.
     pub fn note(&self, server: &ServerName, phase: Phase, happening: Happening) {
-        let entry =
-            AuditEntry { seq: 0, at: millis((self.clock)()), server: Some(server.clone()), phase, happening };
+        let entry = AuditEntry {
+            seq: 0,
+            at: utc::millis((self.clock)()),
+            server: Some(server.clone()),
+            phase,
+            happening,
+        };
         if self.writer.try_send(Work::Append(Box::new(entry))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -131,12 +136,6 @@ impl Audit {
         self.writer.send(work(reply)).await.map_err(|_| AuditError::Closed)?;
         answer.await.unwrap_or(Err(AuditError::Closed))
     }
-}
-
-/// Milliseconds since 1970.
-fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

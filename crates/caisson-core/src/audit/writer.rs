@@ -8,7 +8,8 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{AuditCheck, AuditEntry, AuditError, AuditQuery, Happening, Phase, millis, store::Store};
+use super::{AuditCheck, AuditEntry, AuditError, AuditQuery, Happening, Phase, store::Store};
+use crate::model::utc;
 
 /// Entries written in one go.
 const BATCH: usize = 256;
@@ -62,7 +63,7 @@ impl Writer {
         let lost = self.lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let happening = Happening::Lost { entries: lost };
-            let at = millis((self.clock)());
+            let at = utc::millis((self.clock)());
             entries.insert(0, AuditEntry { seq: 0, at, server: None, phase: Phase::Run, happening });
         }
         if entries.is_empty() {

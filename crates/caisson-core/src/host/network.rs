@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::SystemTime};
 
-use super::{Host, millis};
+use super::Host;
 use crate::{
     audit::{AuditQuery, Happening, Phase},
     control::{
@@ -12,7 +12,7 @@ use crate::{
             Propose, ReadAudit,
         },
     },
-    model::{Event, FolderGrant, HostRule, Permissions, ServerName},
+    model::{Event, FolderGrant, HostRule, Permissions, ServerName, utc},
     sandbox::{Folders, Traffic},
 };
 
@@ -135,7 +135,7 @@ impl Host {
             let _until_dropped = trial;
             events.await;
         };
-        Ok((Learning { since: millis(SystemTime::now()) }, running))
+        Ok((Learning { since: utc::millis(SystemTime::now()) }, running))
     }
 
     pub(super) fn propose(&self, propose: &Propose) -> Result<Proposal, ApiError> {

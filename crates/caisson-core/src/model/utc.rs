@@ -1,12 +1,18 @@
 //! Dates, for names and from engines.
 
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
 /// The date and time in UTC, fit for a file's name: `2026-11-24-213005`. A time that no calendar holds is 1970.
 pub(crate) fn stamp(time: SystemTime) -> String {
     Timestamp::try_from(time).unwrap_or_default().strftime("%Y-%m-%d-%H%M%S").to_string()
+}
+
+/// Milliseconds since 1970; a time before is 1970.
+pub(crate) fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    u64::try_from(since).unwrap_or(u64::MAX)
 }
 
 /// Seconds since 1970 of a time as engines write it (RFC 3339); none for one that is written otherwise.
@@ -16,7 +22,7 @@ pub(crate) fn seconds(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::Duration;
 
     use super::*;
 

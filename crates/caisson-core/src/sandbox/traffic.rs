@@ -6,7 +6,6 @@ use std::{
     hash::Hash,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::UNIX_EPOCH,
 };
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +14,7 @@ use ts_rs::TS;
 use super::missed::Missed;
 use crate::{
     egress::{NoWay, Tally},
-    model::{HostRule, Refused},
+    model::{HostRule, Refused, utc},
 };
 
 /// Hosts that are remembered, of each kind; the one that was not heard of for longest makes room.
@@ -193,8 +192,7 @@ impl Book {
     }
 
     fn now(&self) -> u64 {
-        let since = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        utc::millis((self.clock)())
     }
 
     // No panic happens while the lock is held.
@@ -216,7 +214,7 @@ fn make_room<T: Clone + Eq + Hash, V, K: Ord>(pages: &mut HashMap<T, V>, age: im
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{SystemTime, UNIX_EPOCH};
 
     use super::*;
 
