@@ -45,13 +45,23 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
 
     /// Ready when the pipe has ended, or nobody can open streams or take them any more.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MuxError>> {
-        if let Poll::Ready(ended) = self.poll_streams(cx) {
-            return Poll::Ready(ended);
+        loop {
+            if let Poll::Ready(ended) = self.poll_streams(cx) {
+                return Poll::Ready(ended);
+            }
+            let held_up = self.is_jammed();
+            if let Poll::Ready(Err(error)) = self.flush.poll(cx) {
+                return Poll::Ready(Err(yamux::ConnectionError::Io(error).into()));
+            }
+            // A flush that ends the jam wakes nobody: whoever was held up by it goes on here.
+            if !held_up || self.is_jammed() {
+                return Poll::Pending;
+            }
         }
-        match self.flush.poll(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(yamux::ConnectionError::Io(error).into())),
-            Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
-        }
+    }
+
+    fn is_jammed(&self) -> bool {
+        self.jammed.load(Ordering::Relaxed)
     }
 
     fn poll_streams(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), MuxError>> {
@@ -75,8 +85,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Driver<T> {
                     Poll::Ready(Some(reply)) => self.opening = Some(reply),
                 }
             }
-            // While the pipe is jammed yamux forgets nothing. It wakes this task when it is not.
-            if self.jammed.load(Ordering::Relaxed) {
+            // While the pipe is jammed yamux forgets nothing.
+            if self.is_jammed() {
                 return Poll::Pending;
             }
             match self.connection.poll_new_outbound(cx) {
