@@ -81,7 +81,15 @@ fn set_up(app: &AppHandle, surroundings: Surroundings) -> tauri::Result<()> {
             Wish::Open => window::open(app),
             Wish::Quit => stop.cancel(),
             // The controller is gone only when the application ends.
-            Wish::Start(_) | Wish::Stop(_) | Wish::Restart(_) | Wish::PauseAll | Wish::ResumeAll => {
+            Wish::Start(_)
+            | Wish::Stop(_)
+            | Wish::Restart(_)
+            | Wish::PauseAll
+            | Wish::ResumeAll
+            | Wish::Allow(_)
+            | Wish::Deny(_)
+            | Wish::Lock
+            | Wish::Unlock => {
                 drop(wish_to.send(wish));
             }
         }

@@ -6,11 +6,12 @@ use caisson_core::{
     control::{
         ControlClient,
         api::{
-            ApiError, DaemonStatus, GetStatus, ListServers, NoticeBody, Pause, Request, RestartServer,
-            ServerList, StartServer, StopServer, SubscribeEvents,
+            AllowCall, ApiError, ApprovalList, DaemonStatus, DenyCall, GetStatus, ListApprovals, ListServers,
+            LockCalls, NoticeBody, Pause, Request, RestartServer, ServerList, StartServer, StopServer,
+            SubscribeEvents,
         },
     },
-    model::ServerName,
+    model::{Event, Lasting, ServerName},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -48,9 +49,16 @@ pub(crate) struct Controller<D, O> {
 /// What a task of the controller's came to.
 enum Outcome {
     /// Everything was asked for.
-    Known(Box<Result<(ServerList, DaemonStatus), ApiError>>),
+    Known(Box<Result<Everything, ApiError>>),
     /// A wish was fulfilled, or why not.
     Wished(Result<(), String>),
+}
+
+/// Everything the tray shows, as it was at one moment.
+struct Everything {
+    list: ServerList,
+    status: DaemonStatus,
+    approvals: ApprovalList,
 }
 
 impl<D: Desktop, O: Owner> Controller<D, O> {
@@ -117,6 +125,11 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                 notice = events.notice() => match notice {
                     Some(NoticeBody::Event(event)) => {
                         wanted |= self.glance.hear(&event) == Refresh::All;
+                        if let Event::Asked { question } = &event {
+                            self.desktop.ask(question);
+                        } else if let Event::Answered { id, .. } = &event {
+                            self.desktop.settle(*id);
+                        }
                         stale = true;
                     }
                     Some(NoticeBody::Lost(_)) => wanted = true,
@@ -155,13 +168,21 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
         self.way.send_replace(way);
     }
 
-    fn know(&mut self, answer: Result<(ServerList, DaemonStatus), ApiError>) {
+    fn know(&mut self, answer: Result<Everything, ApiError>) {
         match answer {
-            Ok((list, status)) => {
+            Ok(Everything { list, status, approvals }) => {
                 self.glance.servers = list.servers;
                 self.glance.paused = list.paused;
                 self.glance.engine = status.engine.is_some();
                 self.glance.bridge_problem = status.bridge_problem;
+                self.glance.locked = approvals.locked;
+                // Those that nobody was asked about yet: they came before this did.
+                for question in &approvals.waiting {
+                    if !self.glance.waiting.iter().any(|known| known.id == question.id) {
+                        self.desktop.ask(question);
+                    }
+                }
+                self.glance.waiting = approvals.waiting;
             }
             Err(problem) => self.glance.trouble = Some(problem.to_string()),
         }
@@ -178,7 +199,13 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
 }
 
 async fn everything(client: ControlClient) -> Outcome {
-    let answer = async { Ok((client.call(&ListServers {}).await?, client.call(&GetStatus {}).await?)) };
+    let answer = async {
+        Ok(Everything {
+            list: client.call(&ListServers {}).await?,
+            status: client.call(&GetStatus {}).await?,
+            approvals: client.call(&ListApprovals {}).await?,
+        })
+    };
     Outcome::Known(Box::new(answer.await))
 }
 
@@ -191,6 +218,12 @@ async fn fulfil(client: ControlClient, wish: Wish) -> Outcome {
         }
         Wish::PauseAll => ("pause the servers".into(), call(&client, &Pause { paused: true }).await),
         Wish::ResumeAll => ("resume the servers".into(), call(&client, &Pause { paused: false }).await),
+        Wish::Allow(id) => {
+            ("allow the call".into(), call(&client, &AllowCall { id, lasting: Lasting::Once }).await)
+        }
+        Wish::Deny(id) => ("deny the call".into(), call(&client, &DenyCall { id }).await),
+        Wish::Lock => ("lock Caisson".into(), call(&client, &LockCalls { locked: true }).await),
+        Wish::Unlock => ("unlock Caisson".into(), call(&client, &LockCalls { locked: false }).await),
         // The shell's own: they need no owner.
         Wish::Open | Wish::Quit => return Outcome::Wished(Ok(())),
     };

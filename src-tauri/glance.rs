@@ -2,7 +2,7 @@
 
 use caisson_core::{
     control::api::ServerView,
-    model::{Event, ServerState},
+    model::{Event, Question, ServerState},
 };
 
 use crate::link::Link;
@@ -20,6 +20,10 @@ pub(crate) struct Glance {
     pub(crate) engine: bool,
     /// Why clients cannot connect.
     pub(crate) bridge_problem: Option<String>,
+    /// The calls that wait for a yes, the oldest first.
+    pub(crate) waiting: Vec<Question>,
+    /// Whether every call is refused.
+    pub(crate) locked: bool,
     /// Why the last wish was not fulfilled.
     pub(crate) trouble: Option<String>,
 }
@@ -42,6 +46,8 @@ impl Glance {
             paused: false,
             engine: true,
             bridge_problem: None,
+            waiting: Vec::new(),
+            locked: false,
             trouble: None,
         }
     }
@@ -66,6 +72,20 @@ impl Glance {
                 self.servers.retain(|known| known.name != *server);
                 Refresh::Nothing
             }
+            Event::Asked { question } => {
+                if !self.waiting.iter().any(|known| known.id == question.id) {
+                    self.waiting.push((**question).clone());
+                }
+                Refresh::Nothing
+            }
+            Event::Answered { id, .. } => {
+                self.waiting.retain(|known| known.id != *id);
+                Refresh::Nothing
+            }
+            Event::Locked { locked } => {
+                self.locked = *locked;
+                Refresh::Nothing
+            }
             Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
             Event::Groups { .. }
             | Event::Install { .. }
@@ -73,7 +93,8 @@ impl Glance {
             | Event::Verified { .. }
             | Event::EgressRefused { .. }
             | Event::FolderMissed { .. }
-            | Event::Rules { .. } => Refresh::Nothing,
+            | Event::Rules { .. }
+            | Event::Policy { .. } => Refresh::Nothing,
         }
     }
 
@@ -85,8 +106,10 @@ impl Glance {
 
 #[cfg(test)]
 mod tests {
+    use caisson_core::model::{Outcome, QuestionId};
+
     use super::*;
-    use crate::samples::server;
+    use crate::samples::{question, server};
 
     #[test]
     fn events_change_what_is_known_or_say_what_to_ask() {
@@ -104,6 +127,13 @@ mod tests {
         assert_eq!((glance.servers.len(), glance.running()), (1, 0));
         assert_eq!(glance.hear(&Event::Paused { paused: true }), Refresh::Nothing);
         assert!(glance.paused);
+        let asked = Event::Asked { question: Box::new(question(7, "write_file")) };
+        assert_eq!((glance.hear(&asked), glance.hear(&asked)), (Refresh::Nothing, Refresh::Nothing));
+        assert_eq!(glance.waiting.len(), 1, "told twice, it is one question");
+        let outcome = Outcome::Denied;
+        assert_eq!(glance.hear(&Event::Answered { id: QuestionId(7), outcome }), Refresh::Nothing);
+        assert_eq!(glance.hear(&Event::Locked { locked: true }), Refresh::Nothing);
+        assert!(glance.waiting.is_empty() && glance.locked);
         assert_eq!(glance.hear(&Event::Changed { server: name("a") }), Refresh::All);
         assert_eq!(glance.hear(&Event::Broken { server: name("a"), reason: String::new() }), Refresh::All);
     }

@@ -10,6 +10,8 @@ mod controller;
 mod desktop;
 mod glance;
 mod link;
+mod notice;
+mod notifications;
 mod owner;
 mod relay;
 #[cfg(test)]

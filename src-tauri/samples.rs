@@ -6,12 +6,13 @@ use caisson_core::{
     control::{
         Call, CallError, ControlClient, LineReader, Reply, Service, Session,
         api::{
-            ApiError, DaemonStatus, Done, ErrorCode, GetStatus, ListServers, NoticeBody, OpenSession, Pause,
-            PrepareInstall, Request, ServerList, ServerView, StartServer, SubscribeEvents,
+            AllowCall, ApiError, ApprovalList, DaemonStatus, Done, ErrorCode, GetStatus, ListApprovals,
+            ListServers, NoticeBody, OpenSession, Pause, PrepareInstall, Request, ServerList, ServerView,
+            StartServer, SubscribeEvents,
         },
         serve_stream,
     },
-    model::{Event, Progress, ServerState},
+    model::{By, Event, Marks, Outcome, Preset, Progress, Question, QuestionId, ServerState},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -31,11 +32,31 @@ pub(crate) fn server(name: &str, state: ServerState) -> ServerView {
     }
 }
 
+/// A question about a tool of `files`.
+pub(crate) fn question(id: u64, tool: &str) -> Question {
+    let by = By::Preset { preset: Preset::AskForChanges, read_only: false };
+    Question {
+        id: QuestionId(id),
+        asked_at: 1000,
+        until: 1120,
+        client: "cursor".into(),
+        server: "files".parse().unwrap(),
+        tool: tool.into(),
+        marks: Marks::default(),
+        arguments: "{}".into(),
+        because: by.to_string(),
+        by,
+        calls: 1,
+    }
+}
+
 /// Owns servers of which nothing runs: it answers, remembers what it was asked, and tells events.
 #[derive(Clone)]
 pub(crate) struct Puppet {
     /// The servers it has.
     pub(crate) list: Arc<Mutex<ServerList>>,
+    /// The questions that wait.
+    pub(crate) approvals: Arc<Mutex<ApprovalList>>,
     /// The methods it was asked.
     pub(crate) asked: Arc<Mutex<Vec<String>>>,
     /// Its events.
@@ -49,6 +70,12 @@ impl Puppet {
     pub(crate) fn with(servers: Vec<ServerView>) -> Self {
         Self {
             list: Arc::new(Mutex::new(ServerList { servers, paused: false })),
+            approvals: Arc::new(Mutex::new(ApprovalList {
+                waiting: Vec::new(),
+                settled: Vec::new(),
+                grants: Vec::new(),
+                locked: false,
+            })),
             asked: Arc::default(),
             events: broadcast::channel(64).0,
             end: CancellationToken::new(),
@@ -74,6 +101,13 @@ impl Service for Puppet {
         match call.method.as_str() {
             ListServers::METHOD => Reply::of::<ListServers>(&self.list.lock().unwrap()),
             GetStatus::METHOD => Reply::of::<GetStatus>(&status()),
+            ListApprovals::METHOD => Reply::of::<ListApprovals>(&self.approvals.lock().unwrap()),
+            AllowCall::METHOD => {
+                let AllowCall { id, lasting } = call.params::<AllowCall>()?;
+                let asked = self.approvals.lock().unwrap().waiting.pop();
+                drop(self.events.send(Event::Answered { id, outcome: Outcome::Allowed { lasting } }));
+                Reply::of::<AllowCall>(&asked.unwrap())
+            }
             StartServer::METHOD => {
                 let error = ApiError::new(ErrorCode::Engine, "no container engine answers");
                 Err(error.fix("start Podman or Docker").into())

@@ -14,6 +14,7 @@ use caisson_core::{
     host::{Environment, Paths, PathsError, Setup, System},
     sandbox::UserIds,
 };
+use jiff::tz::TimeZone;
 
 /// How to start it.
 const USAGE: &str =
@@ -91,7 +92,8 @@ pub(crate) fn read() -> Result<Surroundings, StartError> {
     // The command line lies beside this program; clients that read no URLs start it.
     let program = env::current_exe()?.with_file_name("caisson").with_extension(env::consts::EXE_EXTENSION);
     let clients = environment.clients()?;
-    let setup = Setup { paths, engine, user, role: "desktop".into(), program, clients };
+    let setup =
+        Setup { paths, engine, user, role: "desktop".into(), program, clients, zone: TimeZone::system() };
     Ok(Surroundings { setup, hidden, log: text("CAISSON_LOG").unwrap_or_else(|| "info".into()) })
 }
 

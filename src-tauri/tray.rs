@@ -1,6 +1,9 @@
 //! The tray as a pure function of what is known: its icon, and its menu from the state to Quit.
 
-use caisson_core::{control::api::ServerView, model::ServerState};
+use caisson_core::{
+    control::api::ServerView,
+    model::{Question, ServerState},
+};
 
 use crate::{glance::Glance, link::Link, wish::Wish};
 
@@ -8,6 +11,8 @@ use crate::{glance::Glance, link::Link, wish::Wish};
 const MOST_SERVERS: usize = 24;
 /// So many problems it names.
 const MOST_PROBLEMS: usize = 3;
+/// So many questions it holds; the window has them all.
+const MOST_QUESTIONS: usize = 8;
 /// So many characters a foreign text may have in it.
 const LONGEST: usize = 90;
 
@@ -69,6 +74,11 @@ pub(crate) fn tray(glance: &Glance) -> Tray {
     let mut menu = vec![Item::Line(title.clone())];
     menu.extend(problems.iter().take(MOST_PROBLEMS).cloned().map(Item::Line));
     menu.push(Item::Rule);
+    if !glance.waiting.is_empty() {
+        menu.extend(glance.waiting.iter().take(MOST_QUESTIONS).map(asked));
+        menu.push(action(Wish::Open, "Answer in the window…".into(), true));
+        menu.push(Item::Rule);
+    }
     if !glance.servers.is_empty() {
         menu.extend(glance.servers.iter().take(MOST_SERVERS).map(|server| submenu(server, glance.paused)));
         if let Some(more) = glance.servers.len().checked_sub(MOST_SERVERS).filter(|more| *more > 0) {
@@ -78,6 +88,12 @@ pub(crate) fn tray(glance: &Glance) -> Tray {
         menu.push(match glance.paused {
             false => action(Wish::PauseAll, "Pause all servers".into(), true),
             true => action(Wish::ResumeAll, "Resume all servers".into(), true),
+        });
+    }
+    if matches!(glance.link, Link::Up { .. }) {
+        menu.push(match glance.locked {
+            false => action(Wish::Lock, "Lock: refuse every call".into(), true),
+            true => action(Wish::Unlock, "Unlock: let calls take their course".into(), true),
         });
     }
     menu.push(action(Wish::Open, "Open Caisson".into(), true));
@@ -90,7 +106,8 @@ fn mark(glance: &Glance, problems: bool) -> Mark {
     match glance.link {
         Link::Down { .. } => Mark::Absent,
         Link::Searching => Mark::Idle,
-        Link::Up { .. } if glance.paused => Mark::Paused,
+        Link::Up { .. } if !glance.waiting.is_empty() => Mark::Attention,
+        Link::Up { .. } if glance.paused || glance.locked => Mark::Paused,
         Link::Up { .. } if problems => Mark::Attention,
         Link::Up { .. } if glance.running() > 0 => Mark::Running,
         Link::Up { .. } => Mark::Idle,
@@ -101,6 +118,14 @@ fn title(glance: &Glance) -> String {
     match (&glance.link, glance.servers.len()) {
         (Link::Searching, _) => "Caisson is starting…".into(),
         (Link::Down { .. }, _) => "Caisson is not running".into(),
+        (Link::Up { .. }, _) if !glance.waiting.is_empty() => {
+            let waiting = glance.waiting.len();
+            format!(
+                "{} for your yes",
+                if waiting == 1 { "A call waits".into() } else { format!("{waiting} calls wait") }
+            )
+        }
+        (Link::Up { .. }, _) if glance.locked => "Locked: every call is refused".into(),
         (Link::Up { .. }, _) if glance.paused => "All servers are paused".into(),
         (Link::Up { .. }, 0) => "No servers installed".into(),
         (Link::Up { .. }, all) => match glance.running() {
@@ -144,6 +169,18 @@ fn problems(glance: &Glance) -> Vec<String> {
         }
     }
     problems
+}
+
+/// A call that waits for a yes.
+fn asked(question: &Question) -> Item {
+    let Question { id, client, server, tool, .. } = question;
+    Item::Submenu {
+        label: shown(&format!("? {client}: {tool} of {server}")),
+        items: vec![
+            action(Wish::Deny(*id), "Deny".into(), true),
+            action(Wish::Allow(*id), "Allow once".into(), true),
+        ],
+    }
 }
 
 fn submenu(server: &ServerView, paused: bool) -> Item {

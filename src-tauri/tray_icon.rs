@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use caisson_core::model::{Question, QuestionId};
 use tauri::{
     AppHandle, Wry,
     image::Image,
@@ -16,6 +17,7 @@ use tauri::{
 
 use crate::{
     desktop::Desktop,
+    notifications::Notifications,
     tray::{Item, Mark, Tray},
     window,
     wish::Wish,
@@ -42,6 +44,7 @@ fn picture(mark: Mark) -> Image<'static> {
 pub(crate) struct SystemTray {
     app: AppHandle,
     shown: Arc<Mutex<Shown>>,
+    notifications: Notifications,
 }
 
 /// What stands in the tray.
@@ -70,6 +73,9 @@ impl SystemTray {
         icons: &Path,
         wishes: impl Fn(Wish) + Send + Sync + 'static,
     ) -> tauri::Result<Self> {
+        let wishes = Arc::new(wishes);
+        let pressed = Arc::clone(&wishes);
+        let notifications = Notifications::new(move |wish| pressed(wish));
         let (menu, lines) = build(app, &tray.menu)?;
         let icon = TrayIconBuilder::with_id("caisson")
             .icon(picture(tray.mark))
@@ -97,7 +103,8 @@ impl SystemTray {
                 }
             })
             .build(app)?;
-        Ok(Self { app: app.clone(), shown: Arc::new(Mutex::new(Shown { icon, tray, menu, lines })) })
+        let shown = Arc::new(Mutex::new(Shown { icon, tray, menu, lines }));
+        Ok(Self { app: app.clone(), shown, notifications })
     }
 }
 
@@ -113,6 +120,14 @@ impl Desktop for SystemTray {
         if let Err(error) = sent {
             tracing::debug!(%error, "the application ends, and the tray with it");
         }
+    }
+
+    fn ask(&self, question: &Question) {
+        self.notifications.ask(question);
+    }
+
+    fn settle(&self, id: QuestionId) {
+        self.notifications.settle(id);
     }
 }
 

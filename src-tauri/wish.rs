@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use caisson_core::model::ServerName;
+use caisson_core::model::{QuestionId, ServerName};
 
 /// A wish, as a menu item carries it in its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,14 @@ pub(crate) enum Wish {
     PauseAll,
     /// Let servers run again.
     ResumeAll,
+    /// Let a call through that waits for a yes.
+    Allow(QuestionId),
+    /// Refuse a call that waits for a yes.
+    Deny(QuestionId),
+    /// Refuse every call.
+    Lock,
+    /// Let calls take their course again.
+    Unlock,
     /// Show the window.
     Open,
     /// End this application.
@@ -31,6 +39,10 @@ impl fmt::Display for Wish {
             Self::Restart(server) => write!(f, "restart {server}"),
             Self::PauseAll => f.write_str("pause-all"),
             Self::ResumeAll => f.write_str("resume-all"),
+            Self::Allow(id) => write!(f, "allow {id}"),
+            Self::Deny(id) => write!(f, "deny {id}"),
+            Self::Lock => f.write_str("lock"),
+            Self::Unlock => f.write_str("unlock"),
             Self::Open => f.write_str("open"),
             Self::Quit => f.write_str("quit"),
         }
@@ -49,10 +61,16 @@ impl FromStr for Wish {
             None => match id {
                 "pause-all" => Ok(Self::PauseAll),
                 "resume-all" => Ok(Self::ResumeAll),
+                "lock" => Ok(Self::Lock),
+                "unlock" => Ok(Self::Unlock),
                 "open" => Ok(Self::Open),
                 "quit" => Ok(Self::Quit),
                 _ => Err(NoWish),
             },
+            Some((verb @ ("allow" | "deny"), id)) => {
+                let id = QuestionId(id.parse().map_err(|_| NoWish)?);
+                Ok(if verb == "allow" { Self::Allow(id) } else { Self::Deny(id) })
+            }
             Some((verb, server)) => {
                 let server = server.parse().map_err(|_| NoWish)?;
                 match verb {
@@ -79,12 +97,18 @@ mod tests {
             Wish::Restart(server),
             Wish::PauseAll,
             Wish::ResumeAll,
+            Wish::Allow(QuestionId(7)),
+            Wish::Deny(QuestionId(8)),
+            Wish::Lock,
+            Wish::Unlock,
             Wish::Open,
             Wish::Quit,
         ] {
             assert_eq!(wish.to_string().parse(), Ok(wish));
         }
-        for id in ["", "start", "start ", "start a/b", "remove example", "quit now"] {
+        for id in
+            ["", "start", "start ", "start a/b", "remove example", "quit now", "allow", "allow x", "deny -1"]
+        {
             assert_eq!(id.parse::<Wish>(), Err(NoWish), "{id:?}");
         }
     }

@@ -2,25 +2,36 @@ use std::collections::VecDeque;
 
 use caisson_core::{
     control::api::ErrorCode,
-    model::{Event, ServerState},
+    model::{Event, Question, QuestionId, ServerState},
 };
 use tokio::time::timeout;
 
 use super::*;
 use crate::{
     link::Link,
-    samples::{Puppet, server},
+    samples::{Puppet, question, server},
     tray::{Item, Mark},
 };
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A desktop that is a list of what was shown.
-struct Paper(mpsc::UnboundedSender<Tray>);
+struct Paper {
+    trays: mpsc::UnboundedSender<Tray>,
+    notices: mpsc::UnboundedSender<String>,
+}
 
 impl Desktop for Paper {
     fn show_tray(&self, tray: &Tray) {
-        drop(self.0.send(tray.clone()));
+        drop(self.trays.send(tray.clone()));
+    }
+
+    fn ask(&self, question: &Question) {
+        drop(self.notices.send(format!("asked {}", question.id)));
+    }
+
+    fn settle(&self, id: QuestionId) {
+        drop(self.notices.send(format!("settled {id}")));
     }
 }
 
@@ -40,6 +51,7 @@ impl Owner for Script {
 
 struct Stage {
     shown: mpsc::UnboundedReceiver<Tray>,
+    notices: mpsc::UnboundedReceiver<String>,
     wishes: mpsc::UnboundedSender<Wish>,
     way: watch::Receiver<Way>,
     stop: CancellationToken,
@@ -47,13 +59,15 @@ struct Stage {
 
 impl Stage {
     fn new(script: impl IntoIterator<Item = Result<Found, ApiError>>) -> Self {
-        let (paper, shown) = mpsc::unbounded_channel();
+        let (trays, shown) = mpsc::unbounded_channel();
+        let (notices_to, notices) = mpsc::unbounded_channel();
+        let paper = Paper { trays, notices: notices_to };
         let (wishes, wished) = mpsc::unbounded_channel();
         let (way_to, way) = watch::channel(Way::Searching);
         let stop = CancellationToken::new();
         let owner = Script(script.into_iter().collect());
-        tokio::spawn(Controller::new(Paper(paper), owner, wished, way_to).run(stop.clone()));
-        Self { shown, wishes, way, stop }
+        tokio::spawn(Controller::new(paper, owner, wished, way_to).run(stop.clone()));
+        Self { shown, notices, wishes, way, stop }
     }
 
     /// Waits until the tray is as wanted.
@@ -110,6 +124,29 @@ async fn wishes_are_fulfilled_or_say_why_not() {
     stage.wishes.send(Wish::Start("a".parse().unwrap())).unwrap();
     let why = "Could not start a: no container engine answers (start Podman or Docker)";
     stage.until("why it failed", |tray| tray.mark == Mark::Attention && says(tray, why)).await;
+}
+
+#[tokio::test]
+async fn a_question_is_asked_once_and_answered_from_the_tray() {
+    let puppet = Puppet::with(vec![server("files", ServerState::Stopped)]);
+    let early = question(7, "write_file");
+    puppet.approvals.lock().unwrap().waiting.push(early.clone());
+    let mut stage = Stage::new([found(&puppet)]);
+    let waits = |tray: &Tray| tray.mark == Mark::Attention && says(tray, "? cursor: write_file of files");
+    let tray = stage.until("the question that waited already", waits).await;
+    assert_eq!(tray.title, "A call waits for your yes");
+    puppet.events.send(Event::Asked { question: Box::new(early) }).unwrap();
+    stage.wishes.send(Wish::Allow(QuestionId(7))).unwrap();
+    stage.until("that it is answered", |tray| tray.mark == Mark::Idle && !says(tray, "write_file")).await;
+    assert_eq!(stage.notices.recv().await.unwrap(), "asked 7");
+    let mut rest = stage.notices.recv().await.unwrap();
+    if rest == "asked 7" {
+        // Told again, it replaces what is shown.
+        rest = stage.notices.recv().await.unwrap();
+    }
+    assert_eq!(rest, "settled 7");
+    puppet.events.send(Event::Locked { locked: true }).unwrap();
+    stage.until("the lock", |tray| tray.mark == Mark::Paused && says(tray, "Unlock")).await;
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod crash;
 mod desktop;
 mod egress;
 mod eras;
+mod gate;
 mod groups;
 mod hostile;
 mod inside;

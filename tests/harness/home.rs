@@ -76,12 +76,19 @@ impl Home {
         fs::create_dir_all(&config).expect("a folder for settings");
         let settings = format!("engine = \"unix://{}\"\nport = {}\n", home.socket.display(), free_port());
         fs::write(config.join("settings.toml"), settings).expect("settings");
+        let home = home.with_policy("preset = \"never-ask\"\n[loop]\nthen = \"allow\"\n");
         if let Some(user) = engine.user() {
             let owner = format!("{user}:{user}");
             let status = Command::new("chown").arg("-R").arg(owner).arg(home.path()).status();
             assert!(status.expect("chown runs").success());
         }
         Some(home)
+    }
+
+    /// With this policy. Without, nobody is asked: there is nobody to answer.
+    pub fn with_policy(self, policy: &str) -> Self {
+        fs::write(self.path().join("config/policy.toml"), policy).expect("a policy");
+        self
     }
 
     /// With another environment variable for every command.

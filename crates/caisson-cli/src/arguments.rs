@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Logs(commands::logs::Args),
     Network(commands::network::Args),
     Learn(commands::learn::Args),
+    Policy(commands::policy::Args),
+    Approvals(commands::approvals::Args),
     Audit(commands::audit::Args),
     Group(commands::group::Args),
     Connect(commands::clients::Connect),

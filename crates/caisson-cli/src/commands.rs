@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, the request, how its reply reads.
 
+pub(crate) mod approvals;
 pub(crate) mod audit;
 pub(crate) mod call;
 pub(crate) mod clients;
@@ -15,6 +16,7 @@ pub(crate) mod logs;
 pub(crate) mod network;
 pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod policy;
 pub(crate) mod remove;
 pub(crate) mod secret;
 pub(crate) mod server;
@@ -52,6 +54,8 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Logs(args) => client(logs::run(args, screen)),
         Command::Network(args) => client(network::run(args, screen)),
         Command::Learn(args) => client(learn::run(args, screen)),
+        Command::Policy(args) => client(policy::run(args, screen)),
+        Command::Approvals(args) => client(approvals::run(args, screen)),
         Command::Audit(args) => client(audit::run(args, screen)),
         Command::Group(args) => client(group::run(args, screen)),
         Command::Connect(args) => client(clients::connect(args, screen)),

@@ -13,6 +13,7 @@ pub(crate) const SERVER: u8 = 7;
 pub(crate) const TOOL: u8 = 8;
 const CONFLICT: u8 = 9;
 pub(crate) const DAEMON: u8 = 10;
+pub(crate) const ASK: u8 = 11;
 pub(crate) const INTERRUPTED: u8 = 130;
 
 /// The table in `caisson --help`.
@@ -29,6 +30,7 @@ Exit codes:
    8  the tool answered with an error
    9  something of that name exists already, or is being changed
   10  the daemon does not answer
+  11  a person would be asked (`caisson policy check`)
  130  interrupted";
 
 pub(crate) fn code(error: ErrorCode) -> u8 {

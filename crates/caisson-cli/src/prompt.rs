@@ -16,11 +16,16 @@ pub(crate) fn possible() -> bool {
 
 /// Asks for yes or no. Only `y` and `yes` are yes.
 pub(crate) async fn confirm(question: &str) -> Result<bool, Failure> {
-    ask(&format!("{question} [y/N] "))?;
+    Ok(matches!(line(&format!("{question} [y/N] ")).await?.as_str(), "y" | "yes"))
+}
+
+/// Asks, and reads what is typed until Enter, in small letters and without blanks around it.
+pub(crate) async fn line(question: &str) -> Result<String, Failure> {
+    ask(question)?;
     aside(|| {
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(unreadable)?;
-        Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+        Ok(answer.trim().to_ascii_lowercase())
     })
     .await
 }

@@ -3,54 +3,141 @@
 //! The decisions ([`decide`]) are pure functions over values: who asks, for what, and what time it is.
 //! [`Gate`] looks the token up, reads the clock and asks them. It must never forward anything itself.
 
+mod admission;
+pub mod approvals;
+mod counts;
 mod decide;
 mod denial;
+mod ledger;
 mod permit;
+pub mod policy;
 mod principal;
 mod scope;
+#[cfg(test)]
+mod tests;
 pub mod tokens;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
 
+pub use admission::{Admission, Asked};
 pub use denial::Denial;
+pub use ledger::OpenCall;
 #[cfg(test)]
 pub(crate) use permit::permit_for_test;
 pub use permit::{Permit, Permitted};
 pub use principal::{CallerId, LocalCaller, Principal, Who};
 pub use scope::{Scope, ToolScope};
 
-use tokio::sync::watch;
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::{sync::watch, time::Instant};
 
-use crate::model::{Endpoint, Envelope, EnvelopeKind, Groups};
-use tokens::Tokens;
+use self::{
+    approvals::{Approvals, Asking, render},
+    counts::{Counts, CountsOf},
+    decide::{InScope, Unread},
+    ledger::{Entry, Ledger},
+    policy::{Arguments, Call, Policy},
+    tokens::Tokens,
+};
+use crate::{
+    audit::Audit,
+    model::{By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, Ruling, ServerName, Verb},
+};
 
 /// Tells the time. Handed in, so that tests can turn it forward.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
+/// What a server's tools were found to be, when it was asked.
+pub trait Definitions: Send + Sync {
+    /// What is known of a tool; none when it is not known.
+    fn of(&self, server: &ServerName, tool: &str) -> Option<Definition>;
+}
+
+/// What is known of a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    /// How it is marked.
+    pub marks: Marks,
+    /// The digest of all that is said of it.
+    pub digest: Digest,
+}
+
+/// What a gate is made of.
+pub struct GateParts {
+    /// The tokens it knows.
+    pub tokens: Tokens,
+    /// Tells the time.
+    pub clock: Clock,
+    /// The user's time zone.
+    pub zone: TimeZone,
+    /// The groups there are: a token for one is a token for the servers it has at the time.
+    pub groups: watch::Receiver<Arc<Groups>>,
+    /// The user's rules.
+    pub policy: watch::Receiver<Arc<Policy>>,
+    /// Asks people.
+    pub approvals: Approvals,
+    /// What tools are.
+    pub definitions: Arc<dyn Definitions>,
+    /// Where it is noted what became of calls.
+    pub audit: Audit,
+}
+
 /// Decides, for every session and every message. Cheap to clone.
 #[derive(Clone)]
-pub struct Gate {
+pub struct Gate(Arc<Inner>);
+
+struct Inner {
     tokens: Tokens,
     clock: Clock,
+    zone: TimeZone,
     groups: watch::Receiver<Arc<Groups>>,
+    policy: watch::Receiver<Arc<Policy>>,
+    approvals: Approvals,
+    definitions: Arc<dyn Definitions>,
+    ledger: Ledger,
+    counting: Mutex<Counting>,
+}
+
+/// What was counted, and under which rules.
+#[derive(Default)]
+struct Counting {
+    counts: Counts,
+    policy: Option<Arc<Policy>>,
+}
+
+/// A call that is within its sender's scope.
+struct Asks<'a> {
+    principal: &'a Principal,
+    server: &'a ServerName,
+    tool: &'a str,
+    arguments: Option<Unread<'a>>,
 }
 
 impl Gate {
-    /// A gate that knows `tokens` and reads the time from `clock`. It knows no groups.
-    pub fn new(tokens: Tokens, clock: Clock) -> Self {
-        let (_, groups) = watch::channel(Arc::default());
-        Self { tokens, clock, groups }
-    }
-
-    /// The same gate, which knows `groups`: a token for one is a token for the servers it has at the time.
-    #[must_use]
-    pub fn with_groups(self, groups: watch::Receiver<Arc<Groups>>) -> Self {
-        Self { groups, ..self }
+    /// A gate of these parts.
+    pub fn new(parts: GateParts) -> Self {
+        let GateParts { tokens, clock, zone, groups, policy, approvals, definitions, audit } = parts;
+        let (ledger, counting) = (Ledger::new(audit), Mutex::default());
+        Self(Arc::new(Inner {
+            tokens,
+            clock,
+            zone,
+            groups,
+            policy,
+            approvals,
+            definitions,
+            ledger,
+            counting,
+        }))
     }
 
     /// The tokens it knows: to issue, list and revoke them.
     pub fn tokens(&self) -> &Tokens {
-        &self.tokens
+        &self.0.tokens
     }
 
     /// Whoever holds `bearer`, the text after `Bearer ` in an `Authorization` header.
@@ -58,8 +145,8 @@ impl Gate {
     /// # Errors
     /// When the token is unknown, revoked or expired.
     pub fn authenticate(&self, bearer: &str) -> Result<Principal, Denial> {
-        let now = (self.clock)();
-        let token = self.tokens.used(bearer, now).ok_or(Denial::UnknownToken)?;
+        let now = (self.0.clock)();
+        let token = self.0.tokens.used(bearer, now).ok_or(Denial::UnknownToken)?;
         decide::token_holds(&token, now)?;
         Ok(Principal::client(token))
     }
@@ -77,8 +164,8 @@ impl Gate {
         match principal.who() {
             Who::Local(_) => Ok(()),
             Who::Client(client) => {
-                let token = self.tokens.by_id(&client.token).ok_or(Denial::UnknownToken)?;
-                decide::token_holds(&token, (self.clock)())
+                let token = self.0.tokens.by_id(&client.token).ok_or(Denial::UnknownToken)?;
+                decide::token_holds(&token, (self.0.clock)())
             }
         }
     }
@@ -88,7 +175,7 @@ impl Gate {
     /// # Errors
     /// When the endpoint is outside the principal's scope.
     pub fn may_use(&self, principal: &Principal, endpoint: &Endpoint) -> Result<(), Denial> {
-        decide::use_at_all(principal, endpoint, &self.groups.borrow())
+        decide::use_at_all(principal, endpoint, &self.0.groups.borrow())
     }
 
     /// Permits `principal` to open a session with `endpoint`.
@@ -96,20 +183,191 @@ impl Gate {
     /// # Errors
     /// When the endpoint is outside the principal's scope.
     pub fn open(&self, principal: &Principal, endpoint: &Endpoint) -> Result<Permit, Denial> {
-        decide::open(principal, endpoint, &self.groups.borrow())
+        decide::open(principal, endpoint, &self.0.groups.borrow())
     }
 
-    /// Permits one message of `principal` to `endpoint`.
-    ///
-    /// # Errors
-    /// When the endpoint, or the tool the message calls, is outside the principal's scope.
+    /// Decides on one message of `principal` to `endpoint`.
     pub fn admit(
         &self,
         principal: &Principal,
         endpoint: &Endpoint,
         envelope: &Envelope<'_>,
         kind: EnvelopeKind,
-    ) -> Result<Permit, Denial> {
-        decide::admit(principal, endpoint, &self.groups.borrow(), envelope, kind)
+    ) -> Admission {
+        let scope = decide::scope(principal, endpoint, &self.0.groups.borrow(), envelope, kind);
+        let permit = || Permit::new(endpoint.clone(), Permitted::Message, principal.caller());
+        match scope {
+            Err(denial) => Admission::Denied(denial),
+            Ok(InScope::Else) if self.is_shut_to(envelope) => Admission::Denied(Denial::Locked),
+            Ok(InScope::Else) => Admission::Permitted(permit()),
+            Ok(InScope::Call { server, tool, arguments }) => {
+                let asks = Asks { principal, server, tool: &tool, arguments };
+                self.admit_call(&asks, envelope, permit())
+            }
+        }
+    }
+
+    /// What would be done about a call of `client`, and by what, with nothing counted and nobody asked.
+    pub fn explain(&self, client: &str, server: &ServerName, tool: &str, arguments: &Arguments) -> Ruling {
+        let marks = self.definition(server, tool).map(|definition| definition.marks).unwrap_or_default();
+        let call = Call { server, tool, client, marks, arguments };
+        self.policy().decide(&call, self.now(), &self.0.zone, &mut policy::CountNothing)
+    }
+
+    /// Asks people.
+    pub fn approvals(&self) -> &Approvals {
+        &self.0.approvals
+    }
+
+    /// The user's rules.
+    pub fn policy(&self) -> Arc<Policy> {
+        self.0.policy.borrow().clone()
+    }
+
+    /// What is known of a tool.
+    pub fn definition(&self, server: &ServerName, tool: &str) -> Option<Definition> {
+        self.0.definitions.of(server, tool)
+    }
+
+    fn admit_call(&self, asks: &Asks<'_>, envelope: &Envelope<'_>, permit: Permit) -> Admission {
+        let Asks { principal, server, tool, arguments } = *asks;
+        let (visit, ledger) = (principal.visit(), &self.0.ledger);
+        let refuse = |denial: Denial| {
+            ledger.refuse(&visit, server, tool, &denial);
+            Admission::Denied(denial)
+        };
+        if self.0.approvals.is_locked() {
+            return refuse(Denial::Locked);
+        }
+        let read = match Arguments::read(arguments.map(|Unread(arguments)| arguments)) {
+            Ok(read) => read,
+            Err(error) => return refuse(Denial::Unclear { why: error.to_string() }),
+        };
+        let definition = self.definition(server, tool);
+        let (marks, definition) = match definition {
+            Some(Definition { marks, digest }) => (marks, Some(digest)),
+            None => (Marks::default(), None),
+        };
+        let call = Call { server, tool, client: &visit.client, marks, arguments: &read };
+        let fingerprint = Digest::of(read.value().to_string().as_bytes());
+        let policy = self.policy();
+        let ruling = self.rule(&policy, &call, &fingerprint);
+        let ruling = match ruling {
+            Ruling { verb: Verb::Ask, .. } if principal.consents() => {
+                Ruling { verb: Verb::Allow, by: By::Person { lasting: Lasting::Once } }
+            }
+            Ruling { verb: Verb::Ask, by: By::Rule { .. } | By::Preset { .. } } => {
+                match self.0.approvals.granted(&visit, server, tool, definition.as_ref()) {
+                    Some(grant) => Ruling { verb: Verb::Allow, by: By::Grant { id: grant.0 } },
+                    None => ruling,
+                }
+            }
+            ruling => ruling,
+        };
+        let raw = arguments.map_or("", |Unread(arguments)| arguments.get());
+        let id = envelope.id.clone();
+        match ruling.verb {
+            Verb::Allow => {
+                let entry = Entry { visit: &visit, server, tool, arguments: raw };
+                Admission::Permitted(permit.for_call(ledger.begin(&entry, id, &ruling.by)))
+            }
+            Verb::Deny => refuse(Denial::Rule { by: ruling.by }),
+            Verb::Ask => {
+                let asking = Asking {
+                    visit: visit.clone(),
+                    server: server.clone(),
+                    tool: tool.to_owned(),
+                    marks,
+                    definition,
+                    fingerprint,
+                    arguments: render::arguments(read.value()),
+                    by: ruling.by,
+                };
+                let patience = policy.approvals().timeout();
+                let Some(waiting) = self.0.approvals.ask(asking.clone(), patience) else {
+                    return refuse(Denial::TooManyQuestions);
+                };
+                Admission::Asked(Box::new(Asked {
+                    waiting,
+                    asking,
+                    ledger: ledger.clone(),
+                    permit,
+                    arguments: raw.to_owned(),
+                    id,
+                    progress: envelope.progress_token(),
+                    patience,
+                }))
+            }
+        }
+    }
+
+    /// What the rules say, and the look for loops.
+    fn rule(&self, policy: &Arc<Policy>, call: &Call<'_>, fingerprint: &Digest) -> Ruling {
+        let now = Instant::now();
+        // What a panic may have left is a count too many or too few.
+        let mut counting = self.0.counting.lock().unwrap_or_else(PoisonError::into_inner);
+        if !counting.policy.as_ref().is_some_and(|known| Arc::ptr_eq(known, policy)) {
+            counting.counts.forget_rules();
+            counting.policy = Some(policy.clone());
+        }
+        let counts = &mut counting.counts;
+        let mut of = CountsOf { counts, client: call.client, server: call.server, now };
+        let ruling = policy.decide(call, self.now(), &self.0.zone, &mut of);
+        let same = [call.client, call.server.as_str(), call.tool, fingerprint.as_str()].join("\0");
+        let loops = policy.loops();
+        if counts.is_loop(Digest::of(same.as_bytes()), loops.beyond, now) && loops.then > ruling.verb {
+            return Ruling { verb: loops.then, by: By::Loop { beyond: loops.beyond.to_string() } };
+        }
+        ruling
+    }
+
+    /// While everything is refused, nothing is asked of a server but what it is.
+    fn is_shut_to(&self, envelope: &Envelope<'_>) -> bool {
+        const CONTENT: [&str; 4] = ["resources/read", "prompts/get", "completion/complete", "tools/call"];
+        let method = envelope.method.as_deref();
+        method.is_some_and(|method| CONTENT.contains(&method)) && self.0.approvals.is_locked()
+    }
+
+    fn now(&self) -> Timestamp {
+        // A clock beyond what a calendar has is at its end.
+        Timestamp::try_from((self.0.clock)()).unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+/// No tool is known.
+#[cfg(any(test, feature = "fuzzing"))]
+struct NothingKnown;
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Definitions for NothingKnown {
+    fn of(&self, _: &ServerName, _: &str) -> Option<Definition> {
+        None
+    }
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl GateParts {
+    /// A gate that asks nobody, and knows no groups.
+    #[expect(clippy::unwrap_used, reason = "a test has no better answer")]
+    pub(crate) fn for_test(tokens: Tokens, clock: Clock) -> Self {
+        let state = crate::registry::State::in_memory().unwrap();
+        let policy = Policy::parse("preset = 'never-ask'\n[loop]\nthen = 'allow'").unwrap();
+        Self {
+            approvals: Approvals::open(state, tokio::sync::broadcast::Sender::new(64), clock.clone())
+                .unwrap(),
+            tokens,
+            clock,
+            zone: TimeZone::UTC,
+            groups: watch::channel(Arc::default()).1,
+            policy: watch::channel(Arc::new(policy)).1,
+            definitions: Arc::new(NothingKnown),
+            audit: Audit::in_memory(SystemTime::now).unwrap(),
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! turns what came of it into words. One process owns a home at a time; a lock decides.
 
 mod advice;
+mod approvals;
 mod bridging;
 mod clients;
 mod doctor;
@@ -37,6 +38,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use jiff::tz::TimeZone;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +58,7 @@ use crate::{
     },
     egress::{Egress, Resolver},
     engine::{EngineChoice, EngineEnv, Engines},
-    gate::{Gate, tokens::Tokens},
+    gate::{Clock, Gate, GateParts, approvals::Approvals, tokens::Tokens},
     group::Groups,
     model::{EventSender, ServerState},
     pins::Pins,
@@ -83,6 +85,8 @@ pub struct Setup {
     pub program: PathBuf,
     /// Where clients keep their files. [`Environment::clients`] knows.
     pub clients: ClientPlaces,
+    /// The user's time zone, for rules that name times of day.
+    pub zone: TimeZone,
 }
 
 /// Everything Caisson is. Cheap to clone. Must be used within a Tokio runtime.
@@ -136,7 +140,7 @@ impl Host {
     }
 
     fn open_blocking(setup: Setup) -> Result<Self, ApiError> {
-        let Setup { paths, engine, user, role, program, clients } = setup;
+        let Setup { paths, engine, user, role, program, clients, zone } = setup;
         let lock = Lock::take(&paths, &role)?;
         let settings = Settings::load(&paths.config)?;
         if let Err(error) = Settings::explain(&paths.config) {
@@ -197,8 +201,17 @@ impl Host {
             },
         );
         let clients = Clients::new(clients, state.clone(), &paths.data);
-        let gate = Gate::new(Tokens::open(state.clone(), started)?, Arc::new(SystemTime::now))
-            .with_groups(registry.groups());
+        let clock: Clock = Arc::new(SystemTime::now);
+        let gate = Gate::new(GateParts {
+            tokens: Tokens::open(state.clone(), started)?,
+            clock: clock.clone(),
+            zone,
+            groups: registry.groups(),
+            policy: registry.policy(),
+            approvals: Approvals::open(state.clone(), events.clone(), clock)?,
+            definitions: Arc::new(sandbox.clone()),
+            audit: audit.clone(),
+        });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
         let installed = Installed { sandbox: sandbox.clone(), groups };
         Ok(Self(Arc::new(Parts {

@@ -9,12 +9,13 @@ mod error;
 mod folder;
 mod groups;
 mod lock;
+mod policy;
 pub mod settings;
 #[cfg(test)]
 #[cfg(unix)]
 pub(crate) mod small_disk;
 pub mod state;
-mod text;
+pub(crate) mod text;
 mod verifications;
 mod watch;
 
@@ -39,9 +40,13 @@ use self::{
     folder::File,
     groups::{GroupsFile, Look},
     lock::FolderLock,
+    policy::PolicyFile,
     watch::Wake,
 };
-use crate::model::{Event, EventSender, Groups, Server, ServerName};
+use crate::{
+    gate::policy::Policy,
+    model::{Event, EventSender, Groups, Preset, Server, ServerName},
+};
 
 /// So many changes a slow listener may leave unread before it loses the oldest.
 const CHANGES: usize = 256;
@@ -80,6 +85,7 @@ struct Shared {
     wake: mpsc::Sender<Wake>,
     known: RwLock<Known>,
     groups: GroupsFile,
+    policy: PolicyFile,
     /// Held while the folder is read or written and events are sent, so that events come in the order of changes.
     /// The set: files that were not found the last time, and are looked for once more.
     missing: Mutex<BTreeSet<ServerName>>,
@@ -117,6 +123,7 @@ impl Registry {
             wake: wake.clone(),
             known: RwLock::default(),
             groups: GroupsFile::new(config),
+            policy: PolicyFile::new(config),
             missing: Mutex::default(),
         });
         let folders = vec![config.to_owned(), folder.clone()];
@@ -166,6 +173,31 @@ impl Registry {
     /// What is wrong with the file of the groups, if anything; what was in force before then stays.
     pub fn groups_broken(&self) -> Option<Broken> {
         self.0.groups.broken()
+    }
+
+    /// The policy in force, at each moment.
+    pub fn policy(&self) -> follow::Receiver<Arc<Policy>> {
+        self.0.policy.policy()
+    }
+
+    /// The file of the policy.
+    pub fn policy_file(&self) -> &Path {
+        self.0.policy.path()
+    }
+
+    /// What is wrong with the policy's file, if anything; what was in force before then stays.
+    pub fn policy_broken(&self) -> Option<Broken> {
+        self.0.policy.broken()
+    }
+
+    /// Changes what is done about calls that no rule is about.
+    ///
+    /// # Errors
+    /// When the file is broken, or cannot be written. Nothing was changed.
+    pub fn set_preset(&self, preset: Preset) -> Result<(), RegistryError> {
+        self.0.policy.set_preset(preset)?;
+        self.0.tell(Event::Policy { broken: None });
+        Ok(())
     }
 
     /// Changes the groups, on the ground of what their file says at that moment.
@@ -248,6 +280,12 @@ impl Shared {
     /// Before anybody can listen: no events.
     fn read_first(&self) -> io::Result<()> {
         let _alone = self.alone();
+        if let Err(error) = self.policy.explain() {
+            tracing::debug!(%error, "policy.toml was not made");
+        }
+        if let Look::Broken(broken) = self.policy.look() {
+            tracing::warn!("the policy is broken, so a person is asked about every call: {broken}");
+        }
         if let Look::Broken(broken) = self.groups.look() {
             tracing::warn!("the file of groups is broken in {broken}");
         }
@@ -267,6 +305,11 @@ impl Shared {
     /// Compares the folder with what is known. True when it is to be looked at once more, soon.
     fn look(&self) -> bool {
         let mut missing = self.alone();
+        match self.policy.look() {
+            Look::Same => {}
+            Look::Changed => self.tell(Event::Policy { broken: None }),
+            Look::Broken(broken) => self.tell(Event::Policy { broken: Some(broken.to_string()) }),
+        }
         match self.groups.look() {
             Look::Same => {}
             Look::Changed => self.tell(Event::Groups { broken: None }),

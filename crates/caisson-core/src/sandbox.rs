@@ -61,7 +61,7 @@ use crate::{
     audit::Audit,
     egress::{Egress, Trial},
     engine::{EngineFacts, Engines},
-    gate::{Permit, Permitted},
+    gate::{Definition, Definitions, Permit, Permitted},
     model::{Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Verification},
     pins::Pins,
     secrets::Secrets,
@@ -406,13 +406,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the server cannot be started, or does not take the request.
-    pub async fn exchange(&self, permit: Permit, request: Bytes) -> Result<Exchange, SandboxError> {
+    pub async fn exchange(&self, mut permit: Permit, request: Bytes) -> Result<Exchange, SandboxError> {
         if permit.what() != Permitted::Message {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
         let server = permit.server().ok_or(SandboxError::WrongPermit)?;
-        self.front(server)?.ask(permit.caller().clone(), request).await
+        let front = self.front(server)?;
+        let call = permit.take_call();
+        Ok(front.ask(permit.caller().clone(), request).await?.with_call(call))
     }
 
     /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.
@@ -547,6 +549,12 @@ impl Sandbox {
             servers.values().map(put).collect()
         };
         join_all(answers).await;
+    }
+}
+
+impl Definitions for Sandbox {
+    fn of(&self, server: &ServerName, tool: &str) -> Option<Definition> {
+        self.front(server).ok()?.definition(tool)
     }
 }
 

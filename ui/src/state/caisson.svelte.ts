@@ -13,6 +13,7 @@ import {
   type ServerName,
   type ServerView,
 } from '../backend';
+import { approvals } from './approvals.svelte';
 import { questions } from './questions.svelte';
 
 /** Events come in bursts; one question answers a burst. */
@@ -100,7 +101,7 @@ class Caisson {
       return;
     }
     // Asked after subscribing, so that nothing falls between.
-    await this.refresh();
+    await Promise.all([this.refresh(), approvals.look()]);
     if (!signal.aborted) await this.#ask();
     if (!signal.aborted && this.status && !this.status.engine) await this.findEngine();
   }
@@ -108,7 +109,10 @@ class Caisson {
   #hear(notice: NoticeBody, { aborted }: AbortSignal): void {
     if (aborted) return;
     if (notice.notice === 'event') this.#apply(notice.data);
-    else if (notice.notice === 'lost') this.#settle();
+    else if (notice.notice === 'lost') {
+      this.#settle();
+      void approvals.look();
+    }
   }
 
   #apply(event: Event): void {
@@ -133,11 +137,18 @@ class Caisson {
       case 'folder_missed':
         questions.hear(event);
         break;
+      case 'asked':
+      case 'answered':
+      case 'locked':
+        approvals.hear(event);
+        break;
       case 'rules':
         void this.#ask();
         break;
       case 'install':
       case 'verify':
+      case 'groups':
+      case 'policy':
         break;
     }
   }

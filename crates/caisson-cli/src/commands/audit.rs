@@ -14,7 +14,8 @@ use crate::{
 
 /// Show the record of what happened
 ///
-/// Which containers ran, what they reached and sent, what was refused, and what you decided. Each entry holds a hash of all
+/// Which tools were called and by whom, which containers ran, what they reached and sent, what was refused, and what you
+/// decided. Each entry holds a hash of all
 /// before it, so that a change of the record shows.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -94,6 +95,19 @@ fn text(entry: &AuditEntry) -> String {
         ),
         Happening::Refused { host, port, reason, .. } => format!("refused {}: {reason}", target(host, *port)),
         Happening::Rules { change, rule } => format!("{change} {rule}"),
+        Happening::Called { call, client, tool, by, bytes, .. } => {
+            format!("call {call}: {client} called {tool} with {} (let through by {by})", size(*bytes))
+        }
+        Happening::Answered { call, failed, bytes, lasted } => format!(
+            "call {call}: {} after {lasted} ms, {}",
+            if *failed { "failed" } else { "answered" },
+            size(*bytes)
+        ),
+        Happening::Unanswered { call, lasted } => format!("call {call}: not answered, after {lasted} ms"),
+        Happening::Denied { client, tool, reason } => format!("refused {client} {tool}: {reason}"),
+        Happening::Decided { question, client, tool, outcome } => {
+            format!("question {question}, {client} calling {tool}: {outcome}")
+        }
         Happening::Lost { entries } => format!("{entries} entries before this one were lost"),
     };
     format!("{phase}{what}")

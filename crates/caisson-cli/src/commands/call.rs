@@ -1,9 +1,15 @@
 use std::io::Read;
 
-use caisson_core::{control::api::CallTool, model::Endpoint};
+use caisson_core::{
+    control::{
+        ControlClient,
+        api::{CallTool, NoticeBody, SubscribeEvents},
+    },
+    model::{Endpoint, Event},
+};
 use serde_json::Value;
 
-use super::Outcome;
+use super::{Outcome, approvals};
 use crate::{
     exit,
     failure::Failure,
@@ -17,13 +23,14 @@ const LARGEST: u64 = 16 << 20;
 /// Call a tool and print its result
 ///
 /// Text is printed as it is, with control characters made visible; other content is described. With --json
-/// the whole result is printed. The exit code is 8 when the tool says it failed.
+/// the whole result is printed. Where the policy wants to ask you, you are asked here. The exit code is 8 when the tool says it failed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   caisson call everything echo '{\"message\":\"hello\"}'
   caisson call everything echo - < arguments.json
-  caisson call memory read_graph --json")]
+  caisson call memory read_graph --json
+  caisson call memory delete_entities --allow '{\"entityNames\":[\"x\"]}'")]
 pub(crate) struct Args {
     /// The server, or group/NAME
     server: Endpoint,
@@ -32,12 +39,26 @@ pub(crate) struct Args {
     /// Its arguments, a JSON object; `-` reads them from standard input
     #[arg(value_name = "JSON")]
     arguments: Option<String>,
+    /// Say yes beforehand, should the policy want to ask you
+    #[arg(long)]
+    allow: bool,
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
     let text = args.arguments;
     let arguments = prompt::aside(move || arguments(text.as_deref())).await?;
-    let reply = reach::call(&CallTool { server: args.server, tool: args.tool, arguments }).await?;
+    let Args { server, tool, allow, .. } = args;
+    let call = CallTool { server, tool, arguments, allow };
+    let client = reach::client().await?;
+    let (_, mut events) = client.subscribe(&SubscribeEvents {}).await?;
+    let reply = client.call(&call);
+    tokio::pin!(reply);
+    let reply = loop {
+        tokio::select! {
+            reply = &mut reply => break reply?,
+            Some(notice) = events.notice() => see(&client, &call, notice, screen).await?,
+        }
+    };
     if screen.json {
         screen.json(&reply.result)?;
     } else {
@@ -46,7 +67,29 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
     Ok(if reply.is_error { exit::TOOL } else { exit::OK })
 }
 
-fn arguments(text: Option<&str>) -> Result<Value, Failure> {
+/// A question about the call is asked here, where there is a terminal; else it is said where it can be answered.
+async fn see(
+    client: &ControlClient,
+    call: &CallTool,
+    notice: NoticeBody,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let NoticeBody::Event(Event::Asked { question }) = notice else { return Ok(()) };
+    let is_group = call.server.server().is_none();
+    if &*question.client != "you" || !(is_group || question.tool == call.tool) {
+        return Ok(());
+    }
+    screen.note(escape::line(&approvals::asked(&question)));
+    if prompt::possible() && !screen.json {
+        approvals::answer(client, &question, screen).await?;
+    } else {
+        screen
+            .note(format!("It waits for your answer: `caisson approvals allow {}`, or `deny`", question.id));
+    }
+    Ok(())
+}
+
+pub(super) fn arguments(text: Option<&str>) -> Result<Value, Failure> {
     let mut input = String::new();
     let text = match text {
         None => return Ok(Value::Null),

@@ -67,6 +67,7 @@ pub(crate) fn run(args: &Args, screen: &Screen) -> Outcome {
         role: "daemon".into(),
         program: surroundings::program()?,
         clients: surroundings::clients()?,
+        zone: jiff::tz::TimeZone::system(),
     };
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(exit::FAILURE, "the daemon could not start").why(error.to_string()))?;

@@ -3,13 +3,13 @@ use caisson_core::{
     model::Event,
 };
 
-use super::{Outcome, list, network};
+use super::{Outcome, approvals, list, network};
 use crate::{
     exit, reach,
     show::{Screen, escape},
 };
 
-/// Watch what happens: states, installs, refused connections
+/// Watch what happens: states, installs, refused connections, questions
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --json each event is one JSON object on a line.
@@ -65,6 +65,12 @@ pub(super) fn text(event: &Event) -> String {
         Event::Rules { server } => format!("{server}: what it may reach was decided anew"),
         Event::Groups { broken: None } => "the groups changed".into(),
         Event::Groups { broken: Some(reason) } => format!("groups.toml is broken: {reason}"),
+        Event::Asked { question } => approvals::asked(question),
+        Event::Answered { id, outcome } => format!("question {id}: {outcome}"),
+        Event::Locked { locked: true } => "every call is refused: Caisson is locked".into(),
+        Event::Locked { locked: false } => "Caisson is unlocked".into(),
+        Event::Policy { broken: None } => "the policy changed".into(),
+        Event::Policy { broken: Some(reason) } => format!("policy.toml is broken: {reason}"),
         Event::Paused { paused: true } => "all servers are paused".into(),
         Event::Paused { paused: false } => "servers may run again".into(),
     }

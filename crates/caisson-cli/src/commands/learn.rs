@@ -107,7 +107,8 @@ async fn calls(
         std::future::pending::<()>().await;
     }
     for (tool, arguments) in calls {
-        let call = CallTool { server: Endpoint::from(server.clone()), tool: tool.clone(), arguments };
+        let call =
+            CallTool { server: Endpoint::from(server.clone()), tool: tool.clone(), arguments, allow: true };
         let outcome = match client.call(&call).await {
             Ok(reply) if reply.is_error => "answered with an error".to_owned(),
             Ok(_) => "answered".to_owned(),

@@ -99,6 +99,67 @@ pub enum Happening {
         /// The rule.
         rule: String,
     },
+    /// A tool was called, and the call let through.
+    Called {
+        /// The call's number, counted from when Caisson started.
+        #[ts(type = "number")]
+        call: u64,
+        /// Who called, as the user knows it.
+        client: String,
+        /// The tool.
+        tool: String,
+        /// What let it through.
+        by: String,
+        /// The digest of its arguments.
+        arguments: Digest,
+        /// Their bytes.
+        #[ts(type = "number")]
+        bytes: u64,
+    },
+    /// A call was answered.
+    Answered {
+        /// The call's number.
+        #[ts(type = "number")]
+        call: u64,
+        /// Whether the answer says that it failed.
+        failed: bool,
+        /// The answer's bytes.
+        #[ts(type = "number")]
+        bytes: u64,
+        /// How long it took, in milliseconds.
+        #[ts(type = "number")]
+        lasted: u64,
+    },
+    /// A call will not be answered: it was cancelled, or the server has ended.
+    Unanswered {
+        /// The call's number.
+        #[ts(type = "number")]
+        call: u64,
+        /// How long it was waited for, in milliseconds.
+        #[ts(type = "number")]
+        lasted: u64,
+    },
+    /// A call was refused.
+    Denied {
+        /// Who called.
+        client: String,
+        /// The tool.
+        tool: String,
+        /// Why it was refused.
+        reason: String,
+    },
+    /// A question about a call was settled.
+    Decided {
+        /// The question.
+        #[ts(type = "number")]
+        question: u64,
+        /// Who called.
+        client: String,
+        /// The tool.
+        tool: String,
+        /// How: `allowed once`, `denied`, `denied, since nobody answered`.
+        outcome: String,
+    },
     /// Entries before this one were lost.
     Lost {
         /// How many.

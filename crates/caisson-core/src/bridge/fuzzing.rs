@@ -18,7 +18,7 @@ use super::{
     sweep::sweep, version::Version,
 };
 use crate::{
-    gate::{Gate, Permit, Principal, Scope, tokens::Tokens},
+    gate::{Gate, GateParts, Permit, Principal, Scope, tokens::Tokens},
     model::{Endpoint, Envelope, EnvelopeKind},
     registry::State,
     sandbox::{Exchange, SandboxError, Session},
@@ -44,7 +44,7 @@ impl Edge {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         let state = State::in_memory().map_err(|error| text(&error))?;
         let tokens = Tokens::open(state, SystemTime::now()).map_err(|error| text(&error))?;
-        let gate = Gate::new(tokens, Arc::new(SystemTime::now));
+        let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
         let issued = gate.tokens().issue("fuzz", Scope::All, None, SystemTime::now());
         let (_, token) = issued.map_err(|error| text(&error))?;
         let settings = BridgeSettings { largest_body: 64 << 10, ..BridgeSettings::default() };

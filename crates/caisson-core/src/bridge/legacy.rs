@@ -23,7 +23,10 @@ use super::{
     stream::{Beginning, Reader},
     version::Version,
 };
-use crate::{gate::Principal, model::Endpoint};
+use crate::{
+    gate::{Admission, Principal},
+    model::Endpoint,
+};
 
 /// The header that names a session.
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -71,6 +74,7 @@ impl Inner {
         let permit = self.gate.open(&principal, &endpoint).map_err(Refusal::Denied)?;
         let place = self.sessions.take_place(&principal, &endpoint)?;
         let cannot_start = |why: String| Refusal::CannotStart { endpoint: endpoint.clone(), why };
+        let principal = principal.in_session();
         let opened = self.servers.open(permit, &principal, hello).await;
         let opened = opened.map_err(|error| cannot_start(error.to_string()))?;
         let id = SessionId::random().map_err(|error| cannot_start(error.to_string()))?;
@@ -146,19 +150,23 @@ impl Inner {
         }
     }
 
-    /// Sends each message for which there is a permit. A request without one is answered with the denial; one that
-    /// the server does not read in time, with an error.
-    pub(super) async fn send(&self, session: &Session, posted: &Posted<'_>) -> Result<(), Refusal> {
+    /// Sends each message for which there is a permit; one about which a person is asked, when they have allowed it. A
+    /// request without one is answered with the denial; one that the server does not read in time, with an error.
+    pub(super) async fn send(&self, session: &Arc<Session>, posted: &Posted<'_>) -> Result<(), Refusal> {
         let limit = self.settings.request_timeout;
         let deadline = Instant::now() + limit;
         for message in &posted.messages {
-            let permit =
+            let admission =
                 self.gate.admit(session.principal(), session.endpoint(), &message.envelope, message.kind);
-            let sent = match permit {
-                Ok(permit) => timeout_at(deadline, session.send(permit, message))
+            let sent = match admission {
+                Admission::Permitted(permit) => timeout_at(deadline, session.send(permit, message))
                     .await
                     .unwrap_or(Err(Refusal::Silent(limit.as_secs()))),
-                Err(denial) => Err(Refusal::Denied(denial)),
+                Admission::Denied(denial) => Err(Refusal::Denied(denial)),
+                Admission::Asked(asked) => {
+                    session.hold(asked, message.raw, limit);
+                    Ok(())
+                }
             };
             match (sent, &message.envelope.id) {
                 (Ok(()), _) => {}

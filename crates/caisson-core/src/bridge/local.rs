@@ -221,7 +221,7 @@ impl LocalClient {
     async fn send(&self, method: &'static str, message: &[u8]) -> Result<(), LocalError> {
         let own = |error: &dyn fmt::Display| LocalError::Protocol { method, why: error.to_string() };
         let (envelope, kind) = Envelope::read(message).map_err(|error| own(&error))?;
-        let permit = self.gate.admit(&self.principal, &self.endpoint, &envelope, kind)?;
+        let permit = self.gate.admit(&self.principal, &self.endpoint, &envelope, kind).settle().await?;
         let sent = timeout_at(Instant::now() + self.limit, self.sender.send(permit, message)).await;
         Ok(sent.map_err(|_| self.silent(method))??)
     }
@@ -255,14 +255,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        gate::{LocalCaller, tokens::Tokens},
+        gate::{GateParts, LocalCaller, tokens::Tokens},
         registry::State,
     };
 
     /// A client, and a server that answers each message with what `play` says.
     async fn client(play: fn(&Value) -> Vec<Value>) -> Result<LocalClient, LocalError> {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-        let gate = Gate::new(tokens, Arc::new(SystemTime::now));
+        let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
         let principal = gate.local(LocalCaller::Control);
         let server: Endpoint = "fake".parse().unwrap();
         let (session, mut from_client, to_client) = Session::for_test(server.clone());

@@ -86,21 +86,6 @@ fn not_json(error: &serde_json::Error) -> Refusal {
 /// What ties progress to a request: a string or an integer, like an id (MCP, "Progress").
 pub(super) type ProgressToken = RequestId;
 
-/// The token by which a request asks for progress (`params._meta.progressToken`).
-pub(super) fn wants_progress(envelope: &Envelope<'_>) -> Option<ProgressToken> {
-    #[derive(Deserialize)]
-    struct Params {
-        #[serde(rename = "_meta")]
-        meta: Option<Meta>,
-    }
-    #[derive(Deserialize)]
-    struct Meta {
-        #[serde(rename = "progressToken")]
-        token: Option<ProgressToken>,
-    }
-    serde_json::from_str::<Params>(envelope.params?.get()).ok()?.meta?.token
-}
-
 /// The token of a progress notification (`params.progressToken`).
 pub(super) fn reports_progress(envelope: &Envelope<'_>) -> Option<ProgressToken> {
     #[derive(Deserialize)]
@@ -165,7 +150,7 @@ mod tests {
         let message = nested(250);
         let posted = Posted::read(message.as_bytes()).unwrap();
         assert_eq!(posted.messages[0].raw.len(), message.len());
-        assert_eq!(wants_progress(&posted.messages[0].envelope), None);
+        assert_eq!(posted.messages[0].envelope.progress_token(), None);
         assert!(matches!(refusal(&nested(100_000)), Refusal::TooDeep(_)));
     }
 
@@ -175,7 +160,7 @@ mod tests {
         let request = read(
             r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"_meta":{"other":[],"progressToken":"p"},"z":1}}"#,
         );
-        assert_eq!(wants_progress(&request), Some(RequestId::Text("p".to_owned())));
+        assert_eq!(request.progress_token(), Some(RequestId::Text("p".to_owned())));
         let progress = read(
             r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":7,"progress":1}}"#,
         );

@@ -9,7 +9,10 @@ mod open;
 mod params;
 mod respond;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use futures::future::Either;
 use hyper::{Response, StatusCode};
 
 pub(super) use ladder::claims_version;
@@ -22,7 +25,7 @@ use super::{
     message::{Message, Posted},
     refusal::Refusal,
 };
-use crate::model::EnvelopeKind;
+use crate::{gate::Admission, model::EnvelopeKind, sandbox::Exchange};
 use ladder::Params;
 use respond::Answering;
 
@@ -70,17 +73,31 @@ impl Inner {
             return Err(Refusal::NoMethod("initialize"));
         }
         // Before a tool's schema is looked at: who may not call it does not learn what it looks like.
-        let permit =
-            self.gate.admit(&principal, &endpoint, envelope, message.kind).map_err(Refusal::Denied)?;
+        let admitted = match self.gate.admit(&principal, &endpoint, envelope, message.kind) {
+            Admission::Permitted(permit) => Either::Left(permit),
+            Admission::Asked(asked) => Either::Right(asked),
+            Admission::Denied(denial) => return Err(Refusal::Denied(denial)),
+        };
         if let ("tools/call", Params { name: Some(tool), arguments, .. }) = (method, &params)
             && let Some(schema) = self.servers.input_schema(&endpoint, tool)
         {
             params::check(&schema, *arguments, &headers)?;
         }
         let listens = method == LISTEN;
-        let mut place = self.exchanges.take_place(principal.clone(), permit.caller().clone(), listens)?;
+        let mut place = self.exchanges.take_place(principal.clone(), principal.caller(), listens)?;
+        let asked = async {
+            match admitted {
+                Either::Left(permit) => self.servers.ask(permit, &principal, request).await,
+                Either::Right(asked) => {
+                    let (servers, principal) = (Arc::clone(&self.servers), principal.clone());
+                    Ok(Exchange::when_allowed(asked, move |permit| {
+                        Box::pin(async move { servers.ask(permit, &principal, request).await })
+                    }))
+                }
+            }
+        };
         let asked = tokio::select! {
-            asked = self.servers.ask(permit, &principal, request) => asked,
+            asked = asked => asked,
             refusal = place.ended() => return Err(refusal),
         };
         let exchange = asked.map_err(|error| Refusal::CannotStart { endpoint, why: error.to_string() })?;

@@ -141,6 +141,8 @@ impl Refusal {
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NoToken => StatusCode::UNAUTHORIZED,
             Self::Denied(denial) if denial.is_about_the_token() => StatusCode::UNAUTHORIZED,
+            // The tool's result says it.
+            Self::Denied(denial) if denial.is_for_the_model() => StatusCode::OK,
             Self::Denied(_) => StatusCode::FORBIDDEN,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Slow | Self::SlowHead => StatusCode::REQUEST_TIMEOUT,
@@ -233,6 +235,9 @@ impl Refusal {
 
     /// The refusal as a JSON-RPC error response to the request `id`, or to no request in particular.
     pub(super) fn message(&self, id: Option<&RequestId>) -> Vec<u8> {
+        if let (Self::Denied(denial), Some(id)) = (self, id) {
+            return denial.response(id);
+        }
         error_response_with(id, self.code(), &self.to_string(), self.data().as_ref())
     }
 
@@ -245,7 +250,9 @@ impl Refusal {
         // RFC 6750, section 3.
         if let Self::NoToken = self {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"caisson\""));
-        } else if let Self::Denied(denial) = &self {
+        } else if let Self::Denied(denial) = &self
+            && !denial.is_for_the_model()
+        {
             let challenge = if denial.is_about_the_token() {
                 "Bearer realm=\"caisson\", error=\"invalid_token\""
             } else {

@@ -1,6 +1,7 @@
 //! A session: one client and one endpoint; a server has a process of its own for it. What the server says is put on
 //! the stream it belongs on; what the client says is sent on as the bytes it came in.
 
+mod held;
 mod pump;
 mod routes;
 mod table;
@@ -29,6 +30,7 @@ use crate::{
     model::{Endpoint, RequestId},
     sandbox::{self, SessionSender},
 };
+use held::Held;
 use routes::{Begun, Routes};
 pub(super) use table::Table;
 
@@ -73,6 +75,7 @@ pub(super) struct Session {
     sender: RwLock<Option<Arc<SessionSender>>>,
     routes: Mutex<Routes>,
     version: OnceLock<Version>,
+    held: Held,
     attended: AtomicUsize,
     last_attended: Mutex<Instant>,
     ending: CancellationToken,
@@ -95,6 +98,7 @@ impl Session {
             sender: RwLock::new(Some(Arc::new(sender))),
             routes: Mutex::new(Routes::new(carriage)),
             version: OnceLock::new(),
+            held: Held::default(),
             attended: AtomicUsize::new(0),
             last_attended: Mutex::new(Instant::now()),
             ending: CancellationToken::new(),
@@ -147,6 +151,10 @@ impl Session {
             || Refusal::Ended(self.reason.get().cloned().unwrap_or_else(|| "it was ended".to_owned()));
         let sender = sender.ok_or_else(ended)?;
         self.routes().heard(&message.envelope, message.kind)?;
+        if message.envelope.cancels().is_some_and(|id| self.held.release(&id)) {
+            // The server has not heard of the call.
+            return Ok(());
+        }
         tokio::select! {
             sent = sender.send(permit, message.raw) => sent.map_err(|error| Refusal::Unsent(error.to_string())),
             () = self.ending.cancelled() => Err(ended()),

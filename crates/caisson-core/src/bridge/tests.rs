@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Bridge, BridgeError, BridgeSettings};
 use crate::{
     gate::{
-        Gate, Scope,
+        Gate, GateParts, Scope,
         tokens::{TokenId, Tokens},
     },
     registry::State,
@@ -50,7 +50,7 @@ struct Setup {
 impl Setup {
     async fn with(settings: BridgeSettings) -> Self {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-        let gate = Gate::new(tokens, Arc::new(SystemTime::now));
+        let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
         let (token, text) = gate.tokens().issue("test", Scope::All, None, SystemTime::now()).unwrap();
         let listener = Bridge::bind(0).await.unwrap();
         let fake = Fake::default();

@@ -4,6 +4,7 @@
 //! is one, is an [`ApiError`]. While a request runs, the server may send [`Notice`]s that name its id.
 //! Times are seconds since 1970 (UTC) unless a field says otherwise.
 
+mod approval;
 mod audit;
 mod client;
 mod daemon;
@@ -18,6 +19,10 @@ mod token;
 mod verify;
 mod workspace;
 
+pub use approval::{
+    AllowCall, ApprovalList, CheckPolicy, CheckedPolicy, DenyCall, ListApprovals, LockCalls, PolicyView,
+    RevokeGrant, SetPreset, ShowPolicy,
+};
 pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
 pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
 pub use daemon::{
@@ -51,6 +56,8 @@ pub use workspace::{
 pub use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use ts_rs::TS;
+
+use crate::{gate::approvals::Grant, model::Question};
 
 /// A method's parameters, and through them the method and its reply.
 pub trait Request: Serialize + DeserializeOwned + TS + Send + Sync + 'static {
@@ -103,6 +110,14 @@ methods! {
     "folder.allow": AllowFolder => NetworkView,
     "learn": Learn => Learning,
     "learn.propose": Propose => Proposal,
+    "policy.show": ShowPolicy => PolicyView,
+    "policy.preset": SetPreset => PolicyView,
+    "policy.check": CheckPolicy => CheckedPolicy,
+    "approvals.list": ListApprovals => ApprovalList,
+    "approvals.allow": AllowCall => Question,
+    "approvals.deny": DenyCall => Question,
+    "approvals.revoke": RevokeGrant => Grant,
+    "approvals.lock": LockCalls => Done,
     "audit.read": ReadAudit => AuditList,
     "audit.check": CheckAudit => AuditReport,
     "server.verify": VerifyServer => VerifyReport,

@@ -6,6 +6,7 @@ use serde::{
     Deserialize, Deserializer as _,
     de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use super::{Denial, Permit, Permitted, Principal, ToolScope, Who, tokens::Token};
 use crate::model::{Endpoint, Envelope, EnvelopeKind, Group, GroupName, Groups, ServerName, passes_for};
@@ -49,30 +50,40 @@ fn some_of(principal: &Principal, group: &GroupName, groups: &Groups) -> Result<
     }
 }
 
-/// Whether one message may pass. What a group makes of it for its servers is decided for each of them.
-pub(super) fn admit(
+/// A message that is within its sender's scope.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum InScope<'a> {
+    /// It calls a tool of this server.
+    Call { server: &'a ServerName, tool: Cow<'a, str>, arguments: Option<Unread<'a>> },
+    /// It is anything else.
+    Else,
+}
+
+/// Whether one message is within its sender's scope. What a group makes of it for its servers is decided for each of
+/// them.
+pub(super) fn scope<'a>(
     principal: &Principal,
-    endpoint: &Endpoint,
+    endpoint: &'a Endpoint,
     groups: &Groups,
-    envelope: &Envelope<'_>,
+    envelope: &Envelope<'a>,
     kind: EnvelopeKind,
-) -> Result<Permit, Denial> {
-    let permit = || Permit::new(endpoint.clone(), Permitted::Message, principal.caller());
+) -> Result<InScope<'a>, Denial> {
     let server = match endpoint {
-        Endpoint::Group(group) => return some_of(principal, group, groups).map(|()| permit()),
+        Endpoint::Group(group) => return some_of(principal, group, groups).map(|()| InScope::Else),
         Endpoint::Server(server) => server,
     };
     let tools = tools(principal, server, groups)?;
     // A call without an id is no request, and a careless server runs it all the same.
     let calls = matches!(kind, EnvelopeKind::Request | EnvelopeKind::Notification)
         && envelope.method.as_deref() == Some("tools/call");
-    if calls && *tools != ToolScope::All {
-        let tool = called_tool(envelope).ok_or(Denial::NamelessCall)?;
-        if !tools.has(&tool) {
-            return Err(Denial::Tool { server: server.clone(), tool: tool.into_owned() });
-        }
+    if !calls {
+        return Ok(InScope::Else);
     }
-    Ok(permit())
+    let Called { tool, arguments } = called(envelope).ok_or(Denial::NamelessCall)?;
+    if !tools.has(&tool) {
+        return Err(Denial::Tool { server: server.clone(), tool: tool.into_owned() });
+    }
+    Ok(InScope::Call { server, tool, arguments })
 }
 
 /// Which tools of a server may be called; a denial when it may not be used at all.
@@ -89,41 +100,65 @@ fn tools<'a>(
     }
 }
 
-/// The tool a call names. One named twice, or by a field that a careless server would take for the name too,
-/// is none: the server might run the other one. Nor is one in a list: MCP's parameters are an object.
-fn called_tool<'a>(envelope: &Envelope<'a>) -> Option<Cow<'a, str>> {
-    let mut params = serde_json::Deserializer::from_str(envelope.params?.get());
-    params.deserialize_map(CalledTool).ok()?
+/// What a call says of itself.
+#[derive(Debug, PartialEq)]
+struct Called<'a> {
+    tool: Cow<'a, str>,
+    arguments: Option<Unread<'a>>,
 }
 
-struct CalledTool;
+/// Arguments, as the bytes they came in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unread<'a>(pub(super) &'a RawValue);
+
+impl PartialEq for Unread<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+impl Eq for Unread<'_> {}
+
+/// The tool a call names, and its arguments. Where one of the two stands twice, or by a name that a careless server
+/// would take for it too, there is none: the server might run the other one. Nor is there one in a list: MCP's parameters
+/// are an object.
+fn called<'a>(envelope: &Envelope<'a>) -> Option<Called<'a>> {
+    let mut params = serde_json::Deserializer::from_str(envelope.params?.get());
+    params.deserialize_map(CalledVisitor).ok()?
+}
+
+struct CalledVisitor;
 
 /// A text, borrowed where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Visitor<'de> for CalledTool {
-    type Value = Option<Cow<'de, str>>;
+impl<'de> Visitor<'de> for CalledVisitor {
+    type Value = Option<Called<'de>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the parameters of a tool call")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut params: A) -> Result<Self::Value, A::Error> {
-        let mut name = None;
+        let (mut name, mut arguments) = (None, None);
         while let Some(Text(key)) = params.next_key()? {
             if key == "name" {
                 let Text(value) = params.next_value()?;
                 if name.replace(value).is_some() {
                     return Err(A::Error::duplicate_field("name"));
                 }
-            } else if passes_for(&key, "name") {
-                return Err(A::Error::custom("a field may be taken for the name"));
+            } else if key == "arguments" {
+                if arguments.replace(Unread(params.next_value()?)).is_some() {
+                    return Err(A::Error::duplicate_field("arguments"));
+                }
+            } else if passes_for(&key, "name") || passes_for(&key, "arguments") {
+                return Err(A::Error::custom("a field may be taken for another"));
             } else {
                 params.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(name)
+        Ok(name.map(|tool| Called { tool, arguments }))
     }
 }
 
@@ -221,15 +256,22 @@ mod tests {
     fn a_call_is_for_the_tools_in_scope() {
         let admitted = |principal: &Principal, message: &str| {
             let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
-            let permit = admit(principal, &name("a").into(), &Groups::new(), &envelope, kind);
-            permit.map(|permit| permit.what())
+            let endpoint = name("a").into();
+            scope(principal, &endpoint, &Groups::new(), &envelope, kind).map(|scope| match scope {
+                InScope::Call { tool, arguments, .. } => {
+                    format!("{tool} {}", arguments.map_or("", |Unread(arguments)| arguments.get()))
+                }
+                InScope::Else => String::new(),
+            })
         };
         let call =
             |params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
         let denied = |tool: &str| Err(Denial::Tool { server: name("a"), tool: tool.to_owned() });
         for (message, expected) in [
-            (call(r#"{"name":"echo"}"#), Ok(Permitted::Message)),
-            (call(r#"{"x":[{}],"name":"\u0065cho"}"#), Ok(Permitted::Message)),
+            (call(r#"{"name":"echo","arguments":{"a": 1}}"#), Ok(r#"echo {"a": 1}"#.to_owned())),
+            (call(r#"{"x":[{}],"name":"\u0065cho"}"#), Ok("echo ".to_owned())),
+            (call(r#"{"name":"echo","arguments":{},"arguments":{"a":1}}"#), Err(Denial::NamelessCall)),
+            (call(r#"{"name":"echo","arguments":{},"Arguments":{"a":1}}"#), Err(Denial::NamelessCall)),
             (call(r#"{"name":"other"}"#), denied("other")),
             (call(r#"{"name":"ECHO"}"#), denied("ECHO")),
             (call(r#"{"name":"echo","name":"other"}"#), Err(Denial::NamelessCall)),
@@ -248,11 +290,13 @@ mod tests {
                 r#"{"jsonrpc":"2.0","id":1,"method":"tools\/call","params":{"name":"other"}}"#.to_owned(),
                 denied("other"),
             ),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned(), Ok(Permitted::Message)),
-            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned(), Ok(Permitted::Message)),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#.to_owned(), Ok(String::new())),
+            (r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned(), Ok(String::new())),
         ] {
             assert_eq!(admitted(&one_tool(), &message), expected, "{message}");
-            assert!(admitted(&Principal::local(LocalCaller::Control), &message).is_ok(), "{message}");
+            let nameless = expected == Err(Denial::NamelessCall);
+            let local = admitted(&Principal::local(LocalCaller::Control), &message);
+            assert_eq!(local.is_err(), nameless, "{message}");
         }
     }
 }

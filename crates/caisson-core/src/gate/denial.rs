@@ -1,4 +1,6 @@
-use crate::model::{GroupName, ServerName};
+use serde_json::json;
+
+use crate::model::{By, GroupName, RequestId, ServerName, error_response};
 
 /// Why something may not be done. The text is for the one who asked; it names no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +37,39 @@ pub enum Denial {
     /// A tool call that does not say, once and as text, which tool it calls.
     #[error("this tool call names no tool, so it cannot be decided")]
     NamelessCall,
+    /// A call whose arguments two readers may understand differently.
+    #[error("the arguments of this call cannot be decided on: {why}")]
+    Unclear {
+        /// What is wrong with them.
+        why: String,
+    },
+    /// The user's rules forbid the call.
+    #[error("the user's policy does not allow this call ({by}); do not try it again, or by another way")]
+    Rule {
+        /// What has decided.
+        by: By,
+    },
+    /// A person was asked, and has refused.
+    #[error("a person was asked and refused this call; do not try it again unless they ask for it")]
+    Person,
+    /// A person was asked, and did not answer.
+    #[error(
+        "a person was asked about this call and did not answer within {seconds} seconds, so it was refused; ask them \
+         before trying it again"
+    )]
+    Silence {
+        /// How long they had.
+        seconds: u64,
+    },
+    /// Too many calls wait for an answer.
+    #[error("too many calls wait for a person's answer, so this one was refused")]
+    TooManyQuestions,
+    /// The user refuses everything for the moment.
+    #[error("the user has locked Caisson, so every call is refused until they unlock it")]
+    Locked,
+    /// Whoever called went away before there was an answer.
+    #[error("the call was withdrawn before a person answered")]
+    Withdrawn,
 }
 
 impl Denial {
@@ -44,9 +79,38 @@ impl Denial {
     /// Whether it is about who asks, so that another token is the remedy (RFC 6750: `invalid_token`), and
     /// not about what was asked for.
     pub fn is_about_the_token(&self) -> bool {
+        matches!(self, Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken)
+    }
+
+    /// Whether the model that called is to know why, so that it does not try again: it reads a tool's result, and no
+    /// error of the protocol.
+    pub fn is_for_the_model(&self) -> bool {
         match self {
-            Self::UnknownToken | Self::RevokedToken | Self::ExpiredToken => true,
-            Self::Server { .. } | Self::Group { .. } | Self::Tool { .. } | Self::NamelessCall => false,
+            Self::UnknownToken
+            | Self::RevokedToken
+            | Self::ExpiredToken
+            | Self::Server { .. }
+            | Self::Group { .. }
+            | Self::Tool { .. }
+            | Self::NamelessCall => false,
+            Self::Unclear { .. }
+            | Self::Rule { .. }
+            | Self::Person
+            | Self::Silence { .. }
+            | Self::TooManyQuestions
+            | Self::Locked
+            | Self::Withdrawn => true,
         }
+    }
+
+    /// The response to the call `id` that tells of it: a tool's result that is an error (MCP 2025-11-25, "Tools: Error
+    /// Handling"), or an error of the protocol.
+    pub fn response(&self, id: &RequestId) -> Vec<u8> {
+        if !self.is_for_the_model() {
+            return error_response(Some(id), Self::CODE, &self.to_string());
+        }
+        let content = json!([{"type": "text", "text": format!("Caisson: {self}.")}]);
+        let result = json!({"content": content, "isError": true, "resultType": "complete"});
+        json!({"jsonrpc": "2.0", "id": id, "result": result}).to_string().into_bytes()
     }
 }

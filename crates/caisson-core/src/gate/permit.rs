@@ -1,4 +1,4 @@
-use super::CallerId;
+use super::{CallerId, ledger::OpenCall};
 use crate::model::{Endpoint, ServerName};
 
 /// The gate's word that one thing may be done with one endpoint. `sandbox` does nothing without one.
@@ -10,6 +10,8 @@ pub struct Permit {
     endpoint: Endpoint,
     what: Permitted,
     caller: CallerId,
+    /// The call it lets through, when it is for one.
+    call: Option<Box<OpenCall>>,
 }
 
 /// What a [`Permit`] permits.
@@ -23,7 +25,16 @@ pub enum Permitted {
 
 impl Permit {
     pub(super) fn new(endpoint: Endpoint, what: Permitted, caller: CallerId) -> Self {
-        Self { endpoint, what, caller }
+        Self { endpoint, what, caller, call: None }
+    }
+
+    pub(super) fn for_call(self, call: OpenCall) -> Self {
+        Self { call: Some(Box::new(call)), ..self }
+    }
+
+    /// The call it lets through, to be told of the answer.
+    pub(crate) fn take_call(&mut self) -> Option<Box<OpenCall>> {
+        self.call.take()
     }
 
     /// What it is for.

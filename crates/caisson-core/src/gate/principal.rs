@@ -1,13 +1,39 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{
     Scope,
     tokens::{Token, TokenId},
 };
 
-/// Who asks. Only the gate makes one, from a token or for a caller on the control socket.
+/// Who asks. Only the gate makes one, from a token or for a caller on the control socket. In another session it is the
+/// same.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    who: Who,
+    session: SessionNumber,
+    /// Whether the person it speaks for says yes to whatever they would be asked.
+    consents: bool,
+}
+
+/// Which session a principal speaks in; 0 outside of any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct SessionNumber(u64);
+
+/// The last that was given to a session.
+static SESSIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Who asks, as a person knows it, and in which session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal(Who);
+pub(super) struct Visit {
+    pub(super) client: Arc<str>,
+    pub(super) session: SessionNumber,
+}
 
 /// What a [`Principal`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,16 +87,47 @@ pub struct Client {
 
 impl Principal {
     pub(super) fn local(what: LocalCaller) -> Self {
-        Self(Who::Local(what))
+        Self { who: Who::Local(what), session: SessionNumber::default(), consents: false }
     }
 
     pub(super) fn client(token: Token) -> Self {
-        Self(Who::Client(Client { subject: token.subject, token: token.id, scope: token.scope }))
+        let Token { id, subject, scope, .. } = token;
+        let who = Who::Client(Client { subject, token: id, scope });
+        Self { who, session: SessionNumber::default(), consents: false }
+    }
+
+    /// The same, in a session of its own: what is granted for a session ends with it.
+    #[must_use]
+    pub fn in_session(self) -> Self {
+        let session = SessionNumber(SESSIONS.fetch_add(1, Ordering::Relaxed) + 1);
+        Self { session, ..self }
+    }
+
+    /// The same, for a person who says yes to whatever they would be asked.
+    pub(crate) fn consenting(self) -> Self {
+        Self { consents: true, ..self }
+    }
+
+    pub(super) fn consents(&self) -> bool {
+        self.consents
+    }
+
+    /// What a person knows it by: the name its token was issued to; `you` and `stdio` for the user's own.
+    pub fn name(&self) -> Arc<str> {
+        match &self.who {
+            Who::Local(LocalCaller::Control) => "you".into(),
+            Who::Local(LocalCaller::Shim) => "stdio".into(),
+            Who::Client(client) => client.subject.clone(),
+        }
+    }
+
+    pub(super) fn visit(&self) -> Visit {
+        Visit { client: self.name(), session: self.session }
     }
 
     /// What tells it from every other, for what is kept apart between callers.
     pub fn caller(&self) -> CallerId {
-        match &self.0 {
+        match &self.who {
             Who::Local(_) => CallerId("you".into()),
             Who::Client(client) => CallerId(format!("token {}", client.token).into()),
         }
@@ -78,13 +135,21 @@ impl Principal {
 
     /// What it is.
     pub fn who(&self) -> &Who {
-        &self.0
+        &self.who
     }
 }
 
+impl PartialEq for Principal {
+    fn eq(&self, other: &Self) -> bool {
+        self.who == other.who
+    }
+}
+
+impl Eq for Principal {}
+
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.who {
             Who::Local(LocalCaller::Control) => f.write_str("you"),
             Who::Local(LocalCaller::Shim) => f.write_str("a client on standard input and output"),
             Who::Client(client) => f.write_str(&client.subject),

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{call, discover, listen, lists, members::Members, owner, search};
 use crate::{
-    gate::{CallerId, Denial, Gate, Principal},
+    gate::{Admission, CallerId, Denial, Gate, Principal},
     model::{self, Envelope, EnvelopeKind, Group, GroupName, RequestId, ServerName, error_response},
     sandbox::{Exchange, LISTS, SandboxError, Stateless},
 };
@@ -130,8 +130,14 @@ impl Front {
     ) -> Result<Result<Exchange, Denial>, SandboxError> {
         let Ok((envelope, kind)) = Envelope::read(&message) else { return Err(SandboxError::WrongPermit) };
         match self.gate.admit(&self.principal, &server.clone().into(), &envelope, kind) {
-            Ok(permit) => self.members.ask(permit, message).await.map(Ok),
-            Err(denial) => Ok(Err(denial)),
+            Admission::Permitted(permit) => self.members.ask(permit, message).await.map(Ok),
+            Admission::Denied(denial) => Ok(Err(denial)),
+            Admission::Asked(asked) => {
+                let members = Arc::clone(&self.members);
+                Ok(Ok(Exchange::when_allowed(asked, move |permit| {
+                    Box::pin(async move { members.ask(permit, message).await })
+                })))
+            }
         }
     }
 }
@@ -144,7 +150,7 @@ impl Asked {
 
     /// An exchange that is over with the error of a denial.
     pub(super) fn deny(&self, denial: &Denial) -> Exchange {
-        self.refuse(Denial::CODE, &denial.to_string())
+        Exchange::answered(denial.response(&self.id))
     }
 
     /// An exchange that is over with a result, which is JSON.

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{Groups, Members};
 use crate::{
-    gate::{Gate, LocalCaller, Permit, Principal, Scope, tokens::Tokens},
+    gate::{Gate, GateParts, LocalCaller, Permit, Principal, Scope, tokens::Tokens},
     model::{self, Endpoint, Envelope, EnvelopeKind, Group, ServerName, ServerState},
     registry::State,
     sandbox::{Exchange, SandboxError, SessionError},
@@ -120,7 +120,10 @@ impl Setup {
         let (known, groups) =
             watch::channel(Arc::new(model::Groups::from([("work".parse().unwrap(), work)])));
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-        let gate = Gate::new(tokens, Arc::new(SystemTime::now)).with_groups(groups.clone());
+        let gate = Gate::new(GateParts {
+            groups: groups.clone(),
+            ..GateParts::for_test(tokens, Arc::new(SystemTime::now))
+        });
         let groups = Groups::of(gate.clone(), fakes.clone(), groups);
         let principal = gate.local(LocalCaller::Control);
         Self { fakes, gate, groups, known, principal }
@@ -142,7 +145,7 @@ impl Setup {
         params["_meta"] = json!({"io.modelcontextprotocol/clientCapabilities": {"roots": {}}});
         let request = json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": params}).to_string();
         let (envelope, kind) = Envelope::read(request.as_bytes()).unwrap();
-        let permit = self.gate.admit(&self.principal, &work(), &envelope, kind).unwrap();
+        let permit = self.gate.admit(&self.principal, &work(), &envelope, kind).settle().await.unwrap();
         self.groups.ask(&permit, &self.principal, request.clone().into()).await.unwrap()
     }
 
@@ -377,7 +380,7 @@ async fn a_client_with_sessions_uses_a_group() {
     let mut ask = async |message: Value| {
         let message = message.to_string();
         let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
-        let permit = setup.gate.admit(&setup.principal, &work(), &envelope, kind).unwrap();
+        let permit = setup.gate.admit(&setup.principal, &work(), &envelope, kind).settle().await.unwrap();
         sender.send(permit, message.as_bytes()).await.unwrap();
         if kind != EnvelopeKind::Request {
             return Value::Null;

@@ -13,14 +13,15 @@ use crate::{
     control::{
         Call, CallError, Notices, Reply, Service,
         api::{
-            AcceptInstall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit,
-            CollectWorkspace, ConnectClient, DiscardInstall, DisconnectClient, Doctor, Done, DropSnapshot,
-            ErrorCode, ForgetHost, GetPlan, GetStatus, IssueToken, Learn, ListClients, ListGroups,
-            ListSecrets, ListServers, ListTokens, ListTools, ListWorkspace, NoticeBody, OpenSession, Pause,
-            PrepareInstall, Propose, ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request,
-            ResetWorkspace, RestartServer, RestoreWorkspace, RevokeToken, SetGroup, SetSecret, ShowNetwork,
-            ShowServer, Shutdown, SnapshotWorkspace, StartServer, StopServer, SubscribeEvents, Ticket,
-            VerifyServer,
+            AcceptInstall, AllowCall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit,
+            CheckPolicy, CollectWorkspace, ConnectClient, DenyCall, DiscardInstall, DisconnectClient, Doctor,
+            Done, DropSnapshot, ErrorCode, ForgetHost, GetPlan, GetStatus, IssueToken, Learn, ListApprovals,
+            ListClients, ListGroups, ListSecrets, ListServers, ListTokens, ListTools, ListWorkspace,
+            LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall, Propose, ReadAudit, ReadLogs,
+            RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace, RestartServer,
+            RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret, ShowNetwork,
+            ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer, StopServer, SubscribeEvents,
+            Ticket, VerifyServer,
         },
     },
     model::{Event, Progress, ProgressSink, ServerName},
@@ -45,6 +46,17 @@ impl Service for Host {
             ListTokens::METHOD => answer(&call, |_: ListTokens| Ok(host.list_tokens())),
             RevokeToken::METHOD => answer(&call, |revoke: RevokeToken| done(host.revoke_token(&revoke.id))),
             IssueToken::METHOD => answer(&call, |issue| host.issue_token(issue)),
+
+            ShowPolicy::METHOD => answer(&call, |_: ShowPolicy| Ok(host.show_policy())),
+            CheckPolicy::METHOD => answer(&call, |check: CheckPolicy| host.check_policy(&check)),
+            ListApprovals::METHOD => answer(&call, |_: ListApprovals| Ok(host.list_approvals())),
+            AllowCall::METHOD => answer(&call, |allow: AllowCall| host.allow_call(allow)),
+            DenyCall::METHOD => answer(&call, |deny: DenyCall| host.deny_call(deny)),
+            RevokeGrant::METHOD => answer(&call, |revoke: RevokeGrant| host.revoke_grant(revoke)),
+            LockCalls::METHOD => answer(&call, |lock: LockCalls| done(host.lock_calls(lock.locked))),
+            SetPreset::METHOD => {
+                through(&call, async move |it: SetPreset| host.set_preset(it.preset).await).await
+            }
 
             ListServers::METHOD => wait(&call, async |_: ListServers| Ok(host.list().await)).await,
             ShowServer::METHOD => wait(&call, async |show: ShowServer| host.show(&show.server).await).await,

@@ -1,10 +1,14 @@
 //! An MCP session over the control socket: the stdio shim's other end. Messages pass as the bytes they are.
 
-use std::collections::HashSet;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc,
+    task::{AbortHandle, JoinSet},
     time::sleep,
 };
 use tokio_util::sync::CancellationToken;
@@ -13,9 +17,9 @@ use super::Host;
 use crate::{
     bridge::{Installed, Servers as _},
     control::{self, DRAIN, LineError, LineReader, api::ApiError},
-    gate::{Gate, LocalCaller, Permit, Principal},
+    gate::{Admission, Asked, Gate, LocalCaller, Permit, Principal},
     model::{Endpoint, Envelope, EnvelopeKind, RequestId},
-    sandbox::{SandboxError, Session},
+    sandbox::{SandboxError, Session, SessionSender},
 };
 
 /// So many answers of Caisson's own wait to be written.
@@ -33,7 +37,7 @@ pub struct Passthrough {
 impl Host {
     pub(super) async fn pass_through(&self, endpoint: &Endpoint) -> Result<Passthrough, ApiError> {
         self.start_timeout(endpoint)?;
-        let principal = self.0.gate.local(LocalCaller::Shim);
+        let principal = self.0.gate.local(LocalCaller::Shim).in_session();
         let permit = self.0.gate.open(&principal, endpoint)?;
         let (gate, installed) = (self.0.gate.clone(), self.0.installed.clone());
         Ok(Passthrough { gate, principal, endpoint: endpoint.clone(), installed, permit })
@@ -42,10 +46,62 @@ impl Host {
 
 /// What the client waits for an answer to; told by the way in, looked at by the way out.
 enum Told {
-    /// The server was asked.
+    /// The server was asked, or will be when a person allows it.
     Asked(RequestId),
-    /// Caisson answers itself.
-    Answer(Vec<u8>),
+    /// Caisson tells something itself.
+    Say(Vec<u8>),
+    /// Caisson answers in the server's place.
+    Answer(RequestId, Vec<u8>),
+    /// The client wants no answer any more.
+    Withdrawn(RequestId),
+}
+
+/// Calls that wait for a person's answer before they are sent. Dropped, they are withdrawn.
+#[derive(Default)]
+struct Held {
+    tasks: JoinSet<()>,
+    by_id: HashMap<RequestId, AbortHandle>,
+}
+
+impl Held {
+    /// Holds a call back; then sends it, or answers it with the denial.
+    fn hold(
+        &mut self,
+        asked: Box<Asked>,
+        sender: Arc<SessionSender>,
+        line: Vec<u8>,
+        told: mpsc::Sender<Told>,
+    ) {
+        // What is done needs no place any more.
+        while self.tasks.try_join_next().is_some() {}
+        self.by_id.retain(|_, task| !task.is_finished());
+        let id = asked.id().cloned();
+        let held = id.clone();
+        let task = self.tasks.spawn(async move {
+            let alive = |progress: bytes::Bytes| drop(told.try_send(Told::Say(as_line(&progress))));
+            match (asked.settle(alive).await, id) {
+                // The receiver says why a session takes no more.
+                (Ok(permit), _) => drop(sender.send(permit, &line).await),
+                (Err(denial), Some(id)) => {
+                    let answer = as_line(&denial.response(&id));
+                    drop(told.send(Told::Answer(id, answer)).await);
+                }
+                (Err(_), None) => {}
+            }
+        });
+        if let Some(id) = held {
+            self.by_id.insert(id, task);
+        }
+    }
+
+    /// Withdraws a call, if it waits.
+    fn release(&mut self, id: &RequestId) -> bool {
+        self.by_id.remove(id).is_some_and(|task| {
+            let waits = !task.is_finished();
+            task.abort();
+            waits
+        })
+    }
 }
 
 impl control::Session for Passthrough {
@@ -92,11 +148,13 @@ impl Relay {
     {
         let Self { gate, principal, endpoint, session, shutdown } = self;
         let (sender, mut receiver) = session.split();
+        let sender = Arc::new(sender);
         let mut first = Some(first);
         let (told, mut tells) = mpsc::channel(ANSWERS);
 
         let closing = shutdown.clone();
         let inward = async move {
+            let mut held = Held::default();
             loop {
                 let hello = first.take();
                 let next = match &hello {
@@ -112,24 +170,34 @@ impl Relay {
                     // Dropping the sender ends the server's input.
                     Ok(None) | Err(LineError::Io(_) | LineError::Cut) => return,
                     Err(error @ LineError::TooLong(_)) => {
-                        drop(told.send(Told::Answer(answer(None, -32600, &error.to_string()))).await);
+                        drop(told.send(Told::Say(answer(None, -32600, &error.to_string()))).await);
                         return;
                     }
                 };
                 let refusal = match Envelope::read(line) {
                     Err(error) => Some(answer(None, -32600, &error.to_string())),
                     Ok((envelope, kind)) => {
-                        let asked = envelope.id.clone().filter(|_| kind == EnvelopeKind::Request);
-                        match gate.admit(&principal, &endpoint, &envelope, kind) {
-                            Err(denial) => asked.map(|id| answer(Some(&id), -32000, &denial.to_string())),
-                            Ok(permit) => {
-                                if let Some(id) = asked
-                                    && told.send(Told::Asked(id)).await.is_err()
-                                {
-                                    return;
-                                }
-                                // The receiver says why a session takes no more.
-                                if sender.send(permit, line).await.is_err() {
+                        let id = envelope.id.clone().filter(|_| kind == EnvelopeKind::Request);
+                        let admission = gate.admit(&principal, &endpoint, &envelope, kind);
+                        if let (Some(id), Admission::Permitted(_) | Admission::Asked(_)) = (&id, &admission)
+                            && told.send(Told::Asked(id.clone())).await.is_err()
+                        {
+                            return;
+                        }
+                        match admission {
+                            Admission::Denied(denial) => id.map(|id| as_line(&denial.response(&id))),
+                            Admission::Asked(asked) => {
+                                held.hold(asked, Arc::clone(&sender), line.to_vec(), told.clone());
+                                None
+                            }
+                            Admission::Permitted(permit) => {
+                                if let Some(id) = envelope.cancels().filter(|id| held.release(id)) {
+                                    // The server has not heard of the call.
+                                    if told.send(Told::Withdrawn(id)).await.is_err() {
+                                        return;
+                                    }
+                                } else if sender.send(permit, line).await.is_err() {
+                                    // The receiver says why a session takes no more.
                                     return;
                                 }
                                 None
@@ -138,7 +206,7 @@ impl Relay {
                     }
                 };
                 if let Some(line) = refusal
-                    && told.send(Told::Answer(line)).await.is_err()
+                    && told.send(Told::Say(line)).await.is_err()
                 {
                     return;
                 }
@@ -159,7 +227,12 @@ impl Relay {
                     biased;
                     Some(told) = tells.recv() => match told {
                         Told::Asked(id) => drop(asked.insert(id)),
-                        Told::Answer(line) => to_client.write_all(&line).await?,
+                        Told::Withdrawn(id) => drop(asked.remove(&id)),
+                        Told::Say(line) => to_client.write_all(&line).await?,
+                        Told::Answer(id, line) => {
+                            asked.remove(&id);
+                            to_client.write_all(&line).await?;
+                        }
                     },
                     () = shutdown.cancelled(), if asked.is_empty() => break SandboxError::ShutDown.to_string(),
                     () = &mut drained => break SandboxError::ShutDown.to_string(),
@@ -209,9 +282,11 @@ fn answer(id: Option<&RequestId>, code: i32, why: &str) -> Vec<u8> {
     let message = format!("Caisson: {why}");
     let response =
         serde_json::json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } });
-    let mut line = response.to_string().into_bytes();
-    line.push(b'\n');
-    line
+    as_line(response.to_string().as_bytes())
+}
+
+fn as_line(message: &[u8]) -> Vec<u8> {
+    [message, b"\n"].concat()
 }
 
 #[cfg(test)]

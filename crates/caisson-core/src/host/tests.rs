@@ -28,6 +28,7 @@ pub(super) fn setup(root: &Path) -> Setup {
     let settings = format!("engine = \"unix://{}/no-engine.sock\"\nport = {port}\n", root.display());
     crate::registry::atomic::write(&root.join("config/settings.toml"), settings.as_bytes(), 0o600).unwrap();
     Setup {
+        zone: jiff::tz::TimeZone::UTC,
         paths: Paths::under(root, root.join("artifacts"), home.clone()),
         engine: EngineEnv { home: home.clone(), uid, gid: uid, ..EngineEnv::default() },
         user: UserIds { uid, gid: uid },

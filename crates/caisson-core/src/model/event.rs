@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use ts_rs::TS;
 
-use super::{HostRule, Progress, Refused, ServerName, ServerState};
+use super::{HostRule, Outcome, Progress, Question, QuestionId, Refused, ServerName, ServerState};
 
 /// Something that happened, for everyone who watches: the CLI, the window, the tray.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -88,6 +88,29 @@ pub enum Event {
     Rules {
         /// The server.
         server: ServerName,
+    },
+    /// A person is asked whether a call may go through.
+    Asked {
+        /// What.
+        question: Box<Question>,
+    },
+    /// A question was settled.
+    Answered {
+        /// The question.
+        id: QuestionId,
+        /// How.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+    /// Everything is refused, or things take their course again.
+    Locked {
+        /// Whether everything is refused.
+        locked: bool,
+    },
+    /// `policy.toml` has changed, or is broken and what was in force stays.
+    Policy {
+        /// What is wrong with it, with line and column.
+        broken: Option<String>,
     },
     /// All servers were paused, or may run again.
     Paused {

@@ -87,6 +87,21 @@ impl<'a> Envelope<'a> {
         Ok((envelope, kind))
     }
 
+    /// The token by which a request asks for progress (`params._meta.progressToken`).
+    pub fn progress_token(&self) -> Option<RequestId> {
+        #[derive(Deserialize)]
+        struct Params {
+            #[serde(rename = "_meta")]
+            meta: Option<Meta>,
+        }
+        #[derive(Deserialize)]
+        struct Meta {
+            #[serde(rename = "progressToken")]
+            token: Option<RequestId>,
+        }
+        serde_json::from_str::<Params>(self.params?.get()).ok()?.meta?.token
+    }
+
     /// The request that a cancellation names (`params.requestId`); none for any other message.
     pub fn cancels(&self) -> Option<RequestId> {
         #[derive(Deserialize)]

@@ -166,6 +166,14 @@ impl State {
         })
     }
 
+    /// Forgets the small value under `key`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn remove_value(&self, key: &str) -> Result<(), StateError> {
+        self.with(|db| db.execute("DELETE FROM meta WHERE key = ?1", [key]).map(drop))
+    }
+
     fn prepare(path: &Path, mut connection: Connection) -> Result<Self, StateError> {
         configure(&connection).map_err(|error| translate(path, error))?;
         let found = schema::migrate(&mut connection).map_err(|error| translate(path, error))?;

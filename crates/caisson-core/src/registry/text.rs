@@ -35,7 +35,7 @@ impl fmt::Display for Broken {
 
 impl Broken {
     /// Of `text`, something is wrong at byte `at`.
-    pub(super) fn new(text: &str, at: usize, message: &str) -> Self {
+    pub(crate) fn new(text: &str, at: usize, message: &str) -> Self {
         let before = text.get(..at).unwrap_or(text);
         let start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before[start..].chars().count();
@@ -58,7 +58,7 @@ impl Broken {
     }
 
     /// A file that is no text at all, or cannot be read as one.
-    pub(super) fn whole(message: impl Into<String>) -> Self {
+    pub(crate) fn whole(message: impl Into<String>) -> Self {
         Self { line: 1, column: 1, message: message.into(), excerpt: String::new() }
     }
 }
@@ -87,7 +87,7 @@ fn hide_passwords(line: &mut [char]) {
 }
 
 /// Reads `text` as TOML of type `T`. A key `T` does not know is an error.
-pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Broken> {
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Broken> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         Broken::new(text, at, error.message())
@@ -95,7 +95,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Broken> {
 }
 
 /// The text of a file. The outer error is the system's; the inner one says that it is not a text we read.
-pub(super) fn read(path: &Path) -> io::Result<Result<String, Broken>> {
+pub(crate) fn read(path: &Path) -> io::Result<Result<String, Broken>> {
     // Asked before opening: opening a named pipe would wait for a writer.
     if !fs::metadata(path)?.is_file() {
         return Ok(Err(Broken::whole("it is not a regular file")));

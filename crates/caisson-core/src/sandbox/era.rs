@@ -28,7 +28,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::{
     hub::Hub,
-    kept::{Kept, Schemas},
+    kept::{Kept, KnownTools},
     lazy::Lazy,
     upgrade::Upgrade,
 };
@@ -39,7 +39,7 @@ use super::{
     supervisor::Ask,
 };
 use crate::{
-    gate::CallerId,
+    gate::{CallerId, Definition},
     model::{Endpoint, Envelope, Server, ServerName, ServerState},
     pins::{Eras, Pin, Pins, Profile},
 };
@@ -65,7 +65,7 @@ struct Known {
     server: Arc<Server>,
     pin: Pin,
     eras: Option<Eras>,
-    schemas: Arc<Schemas>,
+    tools: Arc<KnownTools>,
 }
 
 impl Front {
@@ -166,8 +166,14 @@ impl Front {
 
     /// The input schema of a tool, as it was pinned.
     pub(super) fn input_schema(&self, tool: &str) -> Option<Arc<str>> {
-        let Known { pin, schemas, .. } = self.known();
-        schemas.of_tool(&pin, tool)
+        let Known { pin, tools, .. } = self.known();
+        tools.get(&pin, tool)?.schema.clone()
+    }
+
+    /// What is known of a tool, as it was pinned.
+    pub(super) fn definition(&self, tool: &str) -> Option<Definition> {
+        let Known { pin, tools, .. } = self.known();
+        Some(tools.get(&pin, tool)?.definition.clone())
     }
 
     /// The eras the server knows. It is asked when nobody knows yet.
@@ -196,7 +202,7 @@ impl Front {
         }
         let pin = self.pins.of(self.opener.server(), &server);
         let eras = pin.eras();
-        known.insert(Known { server, pin, eras, schemas: Arc::default() }).clone()
+        known.insert(Known { server, pin, eras, tools: Arc::default() }).clone()
     }
 
     fn runs(&self) -> bool {

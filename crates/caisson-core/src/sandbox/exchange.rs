@@ -1,13 +1,24 @@
 //! A request that stands alone, and what comes back on it: the way of clients that keep no session (MCP
 //! 2026-07-28).
 
+use std::{
+    future::poll_fn,
+    task::{Context, Poll},
+};
+
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
-use crate::{gate::CallerId, model::ServerName};
+use crate::{
+    gate::{Asked, CallerId, OpenCall, Permit},
+    model::{Envelope, EnvelopeKind, ServerName, error_response},
+};
+
+/// JSON-RPC: the server is gone, or cannot be had.
+const CLOSED: i32 = -32000;
 
 /// What comes back on one request: notifications that belong to it, then its response, with the id the client
 /// gave it. Dropped before the response, it cancels the request at the server.
@@ -15,13 +26,53 @@ use crate::{gate::CallerId, model::ServerName};
 pub struct Exchange {
     messages: mpsc::Receiver<Result<Bytes, SessionError>>,
     _cancels: DropGuard,
+    /// The call it carries, until it is answered.
+    call: Option<Box<OpenCall>>,
 }
 
 impl Exchange {
     /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
     /// triggered, that nobody waits any more.
     pub(crate) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
-        Self { messages, _cancels: cancels }
+        Self { messages, _cancels: cancels, call: None }
+    }
+
+    /// The same exchange, which tells this call of its answer.
+    pub(super) fn with_call(self, call: Option<Box<OpenCall>>) -> Self {
+        Self { call, ..self }
+    }
+
+    /// An exchange that begins when a person has allowed it, as `begin` does. Meanwhile its client is told that it is
+    /// waited for. Must be called within a Tokio runtime.
+    pub(crate) fn when_allowed(
+        asked: Box<Asked>,
+        begin: impl FnOnce(Permit) -> BoxFuture<'static, Result<Self, SandboxError>> + Send + 'static,
+    ) -> Self {
+        let (sink, messages) = mpsc::channel(4);
+        let given_up = CancellationToken::new();
+        let waiting = Self::new(messages, given_up.clone().drop_guard());
+        tokio::spawn(given_up.run_until_cancelled_owned(async move {
+            let id = asked.id().cloned();
+            // A client that reads nothing needs no more of them.
+            let settled = asked.settle(|progress| drop(sink.try_send(Ok(progress)))).await;
+            let begun = match settled {
+                Ok(permit) => begin(permit)
+                    .await
+                    .map_err(|error| error_response(id.as_ref(), CLOSED, &error.to_string())),
+                Err(denial) => Err(id.map(|id| denial.response(&id)).unwrap_or_default()),
+            };
+            match begun {
+                Ok(mut exchange) => {
+                    while let Some(message) = exchange.next().await {
+                        if sink.send(message).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Err(answer) => drop(sink.send(Ok(answer.into())).await),
+            }
+        }));
+        waiting
     }
 
     /// An exchange that is over with this message.
@@ -61,15 +112,20 @@ impl Exchange {
     /// # Errors
     /// When the server has ended, or does not keep to the protocol. Then comes no more.
     pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
-        self.messages.recv().await
+        poll_fn(|cx| self.poll_next(cx)).await
     }
 
     /// As [`Self::next`], polled.
-    pub fn poll_next(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<Bytes, SessionError>>> {
-        self.messages.poll_recv(cx)
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, SessionError>>> {
+        let next = self.messages.poll_recv(cx);
+        if let Poll::Ready(Some(Ok(message))) = &next
+            && self.call.is_some()
+            && let Ok((_, EnvelopeKind::Response)) = Envelope::read(message)
+            && let Some(call) = self.call.take()
+        {
+            call.answered(message);
+        }
+        next
     }
 }
 

@@ -3,9 +3,12 @@
 //! Everything is bounded: a server that floods is slowed down by the pipe's flow control, since nobody reads
 //! ahead; a client that floods waits in [`SessionSender::send`].
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::{Bytes, BytesMut};
@@ -13,8 +16,8 @@ use tokio::sync::mpsc;
 
 use super::{SessionError, lease::Lease, stdio::StdioReader};
 use crate::{
-    gate::{Permit, Permitted},
-    model::{Endpoint, ServerName},
+    gate::{OpenCall, Permit, Permitted},
+    model::{Endpoint, Envelope, EnvelopeKind, RequestId, ServerName},
 };
 
 /// The largest message either way, in bytes.
@@ -35,6 +38,7 @@ pub struct SessionSender {
     endpoint: Endpoint,
     messages: mpsc::Sender<Bytes>,
     closed: Arc<AtomicBool>,
+    calls: OpenCalls,
     _lease: Option<Arc<Lease>>,
 }
 
@@ -42,8 +46,13 @@ pub struct SessionSender {
 #[derive(Debug)]
 pub struct SessionReceiver {
     source: Source,
+    calls: OpenCalls,
     _lease: Option<Arc<Lease>>,
 }
+
+/// The calls that were sent and are not answered yet.
+#[derive(Clone, Debug, Default)]
+struct OpenCalls(Arc<Mutex<HashMap<RequestId, Box<OpenCall>>>>);
 
 #[derive(Debug)]
 enum Source {
@@ -71,7 +80,7 @@ impl Session {
     ) -> (Self, SessionEnds) {
         let (sender, ends) = SessionSender::new(server.into(), Some(lease.clone()));
         let source = Source::Stdio(Box::new(reader(ends.closed.clone())));
-        (Self { sender, receiver: SessionReceiver { source, _lease: Some(lease) } }, ends)
+        (Self::of(sender, source, Some(lease)), ends)
     }
 
     /// A session whose messages somebody else carries: the adapter of HTTP servers. What is sent comes out of the
@@ -83,8 +92,12 @@ impl Session {
     ) -> (Self, SessionEnds, mpsc::Sender<Result<Bytes, SessionError>>) {
         let (sender, ends) = SessionSender::new(endpoint, lease.clone());
         let (incoming, messages) = mpsc::channel(WAITING);
-        let receiver = SessionReceiver { source: Source::Messages(messages), _lease: lease };
-        (Self { sender, receiver }, ends, incoming)
+        (Self::of(sender, Source::Messages(messages), lease), ends, incoming)
+    }
+
+    fn of(sender: SessionSender, source: Source, lease: Option<Arc<Lease>>) -> Self {
+        let receiver = SessionReceiver { source, calls: sender.calls.clone(), _lease: lease };
+        Self { sender, receiver }
     }
 
     /// A session without a server: what is sent comes out of the second, what is put into the third is received.
@@ -112,7 +125,7 @@ impl SessionSender {
         let (messages, outgoing) = mpsc::channel(WAITING);
         let closed = Arc::new(AtomicBool::new(false));
         let ends = SessionEnds { outgoing, closed: closed.clone() };
-        (Self { endpoint, messages, closed, _lease: lease }, ends)
+        (Self { endpoint, messages, closed, calls: OpenCalls::default(), _lease: lease }, ends)
     }
 
     /// Sends one JSON-RPC message. Line ends between its tokens become blanks. Waits while the server does not
@@ -121,9 +134,14 @@ impl SessionSender {
     /// # Errors
     /// When the permit is not for a message to this endpoint, the message is larger than [`MOST_MESSAGE`], or
     /// the session has ended; then the receiver says why.
-    pub async fn send(&self, permit: Permit, message: &[u8]) -> Result<(), SessionError> {
+    pub async fn send(&self, mut permit: Permit, message: &[u8]) -> Result<(), SessionError> {
         if permit.endpoint() != &self.endpoint || permit.what() != Permitted::Message {
             return Err(SessionError::WrongPermit);
+        }
+        match permit.take_call() {
+            // Before it is sent: the answer may come at once.
+            Some(call) => self.calls.begin(call),
+            None => self.calls.cancel(message),
         }
         self.pass(message).await
     }
@@ -149,10 +167,50 @@ impl SessionReceiver {
     /// # Errors
     /// When the server has ended without being asked to, or does not keep to the protocol. Then comes no more.
     pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
-        match &mut self.source {
+        let next = match &mut self.source {
             Source::Stdio(reader) => reader.next().await,
             Source::Messages(messages) => messages.recv().await,
+        };
+        if let Some(Ok(message)) = &next {
+            self.calls.hear(message);
         }
+        next
+    }
+}
+
+impl OpenCalls {
+    fn begin(&self, call: Box<OpenCall>) {
+        if let Some(id) = call.id().cloned() {
+            // One with the same id will not be answered any more.
+            drop(self.lock().insert(id, call));
+        }
+    }
+
+    /// The client may have cancelled a call: then it wants no answer.
+    fn cancel(&self, message: &[u8]) {
+        let mut calls = self.lock();
+        if !calls.is_empty()
+            && let Ok((envelope, _)) = Envelope::read(message)
+            && let Some(id) = envelope.cancels()
+        {
+            calls.remove(&id);
+        }
+    }
+
+    /// The server has said something: perhaps an answer.
+    fn hear(&self, message: &[u8]) {
+        let mut calls = self.lock();
+        if !calls.is_empty()
+            && let Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) = Envelope::read(message)
+            && let Some(call) = calls.remove(&id)
+        {
+            call.answered(message);
+        }
+    }
+
+    // No panic happens while the lock is held.
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Box<OpenCall>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

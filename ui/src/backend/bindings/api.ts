@@ -10,6 +10,19 @@ export type AcceptInstall = {
 ticket: Ticket, };
 
 /**
+ * Lets the calls through that wait for this answer.
+ */
+export type AllowCall = {
+/**
+ * The question.
+ */
+id: QuestionId,
+/**
+ * For how long calls like it are let through too.
+ */
+lasting?: Lasting, };
+
+/**
  * Shows a server a folder of the user's, at the same place inside. In force at its next start; one that is in use is
  * started again once nobody uses it.
  */
@@ -66,6 +79,27 @@ why?: string | null,
  * What the user can do.
  */
 fix?: string | null, };
+
+/**
+ * The answer to [`ListApprovals`].
+ */
+export type ApprovalList = {
+/**
+ * Those that wait, the oldest first.
+ */
+waiting: Array<Question>,
+/**
+ * Those that were settled since Caisson started, the newest first.
+ */
+settled: Array<Settled>,
+/**
+ * What was granted and still holds, the oldest first.
+ */
+grants: Array<Grant>,
+/**
+ * Whether everything is refused.
+ */
+locked: boolean, };
 
 /**
  * One entry of the record.
@@ -154,7 +188,83 @@ change: string,
 /**
  * The rule.
  */
-rule: string, } | { "what": "lost",
+rule: string, } | { "what": "called",
+/**
+ * The call's number, counted from when Caisson started.
+ */
+call: number,
+/**
+ * Who called, as the user knows it.
+ */
+client: string,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * What let it through.
+ */
+by: string,
+/**
+ * The digest of its arguments.
+ */
+arguments: Digest,
+/**
+ * Their bytes.
+ */
+bytes: number, } | { "what": "answered",
+/**
+ * The call's number.
+ */
+call: number,
+/**
+ * Whether the answer says that it failed.
+ */
+failed: boolean,
+/**
+ * The answer's bytes.
+ */
+bytes: number,
+/**
+ * How long it took, in milliseconds.
+ */
+lasted: number, } | { "what": "unanswered",
+/**
+ * The call's number.
+ */
+call: number,
+/**
+ * How long it was waited for, in milliseconds.
+ */
+lasted: number, } | { "what": "denied",
+/**
+ * Who called.
+ */
+client: string,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * Why it was refused.
+ */
+reason: string, } | { "what": "decided",
+/**
+ * The question.
+ */
+question: number,
+/**
+ * Who called.
+ */
+client: string,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * How: `allowed once`, `denied`, `denied, since nobody answered`.
+ */
+outcome: string, } | { "what": "lost",
 /**
  * How many.
  */
@@ -196,6 +306,39 @@ server: ServerName,
 rule: HostRule, };
 
 /**
+ * What has decided.
+ */
+export type By = { "by": "rule",
+/**
+ * Its line.
+ */
+line: number,
+/**
+ * Why, in the words of whoever wrote it.
+ */
+why: string | null, } | { "by": "preset",
+/**
+ * The preset.
+ */
+preset: Preset,
+/**
+ * Whether the tool is marked as read-only.
+ */
+read_only: boolean, } | { "by": "loop",
+/**
+ * Beyond this rate.
+ */
+beyond: string, } | { "by": "person",
+/**
+ * For how long they have allowed it.
+ */
+lasting: Lasting, } | { "by": "grant",
+/**
+ * The grant.
+ */
+id: number, };
+
+/**
  * The answer to [`CallTool`].
  */
 export type CallReply = {
@@ -223,7 +366,11 @@ tool: string,
 /**
  * The arguments: an object, or none.
  */
-arguments: JsonValue, };
+arguments: JsonValue,
+/**
+ * Whether the user has said yes already, should they be asked. What is denied stays denied.
+ */
+allow?: boolean, };
 
 /**
  * Cancels a request of the same connection that runs. It answers with the error `cancelled`, unless it was
@@ -266,9 +413,47 @@ fix: string | null, };
 export type CheckAudit = Record<symbol, never>;
 
 /**
+ * What would be done about a call. Nothing is called, counted or asked.
+ */
+export type CheckPolicy = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * The arguments, an object.
+ */
+arguments?: JsonValue,
+/**
+ * Who calls; you, when nobody is named.
+ */
+client?: string, };
+
+/**
  * How something is.
  */
 export type CheckStatus = "ok" | "info" | "warning" | "problem";
+
+/**
+ * The answer to [`CheckPolicy`].
+ */
+export type CheckedPolicy = {
+/**
+ * What would be done, and by what.
+ */
+ruling: Ruling,
+/**
+ * By what, in words.
+ */
+because: string,
+/**
+ * How the tool's pinned definition marks it; none when it is not known.
+ */
+marks: Marks | null, };
 
 /**
  * The answer to [`ConnectClient`] and [`DisconnectClient`].
@@ -449,6 +634,15 @@ config: string,
  * The folder of state and logs.
  */
 data: string, };
+
+/**
+ * Refuses the calls that wait for this answer.
+ */
+export type DenyCall = {
+/**
+ * The question.
+ */
+id: QuestionId, };
 
 /**
  * A SHA-256 digest, `sha256:` and 64 lower-case hexadecimal digits (OCI image specification, "Digests").
@@ -661,7 +855,27 @@ write: boolean, } | { "event": "rules",
 /**
  * The server.
  */
-server: ServerName, } | { "event": "paused",
+server: ServerName, } | { "event": "asked",
+/**
+ * What.
+ */
+question: Question, } | { "event": "answered",
+/**
+ * The question.
+ */
+id: QuestionId, } & ({ "outcome": "allowed",
+/**
+ * For how long.
+ */
+lasting: Lasting, } | { "outcome": "denied" } | { "outcome": "unanswered" } | { "outcome": "withdrawn" } | { "outcome": "locked" }) | { "event": "locked",
+/**
+ * Whether everything is refused.
+ */
+locked: boolean, } | { "event": "policy",
+/**
+ * What is wrong with it, with line and column.
+ */
+broken: string | null, } | { "event": "paused",
 /**
  * Whether they are paused.
  */
@@ -710,6 +924,44 @@ server: ServerName, };
  * How the process that owns the state is doing.
  */
 export type GetStatus = Record<symbol, never>;
+
+/**
+ * What a person has allowed: one client, one tool as it was defined then.
+ */
+export type Grant = {
+/**
+ * Its number.
+ */
+id: GrantId,
+/**
+ * Who may call, as the user knows it.
+ */
+client: string,
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The tool.
+ */
+tool: string,
+/**
+ * When it was granted, in seconds since 1970 (UTC).
+ */
+granted_at: number,
+/**
+ * Until when it holds, in seconds since 1970; none means until it is taken back.
+ */
+until: number | null,
+/**
+ * Whether it is for one session alone.
+ */
+session: boolean, };
+
+/**
+ * The number of a grant. Never used twice.
+ */
+export type GrantId = number;
 
 /**
  * Several servers shown to a client as one. What they call their tools and prompts is shown with the server's name
@@ -872,6 +1124,15 @@ expires_at: number | null, };
 export type JsonValue = number | string | boolean | Array<JsonValue> | { [key in string]: JsonValue } | null;
 
 /**
+ * For how long a yes holds.
+ */
+export type Lasting = { "for": "once" } | { "for": "session" } | { "for": "time",
+/**
+ * In seconds.
+ */
+seconds: number, } | { "for": "always" };
+
+/**
  * Runs a trial, which is to find out what a server needs, until [`EndSubscription`](super::EndSubscription). What
  * happens meanwhile comes as events.
  */
@@ -945,6 +1206,11 @@ files: number,
 scratch: MemorySize, };
 
 /**
+ * The questions that wait for a person, those settled last, and what was granted.
+ */
+export type ListApprovals = Record<symbol, never>;
+
+/**
  * All clients Caisson knows.
  */
 export type ListClients = Record<symbol, never>;
@@ -992,6 +1258,15 @@ export type ListWorkspace = {
 server: ServerName, };
 
 /**
+ * Refuses every call from here on, over restarts, also those that wait; or lets things take their course again.
+ */
+export type LockCalls = {
+/**
+ * Whether every call is refused.
+ */
+locked: boolean, };
+
+/**
  * A line a server wrote to standard error. The text is the server's word: show it escaped.
  */
 export type LogLine = {
@@ -1016,6 +1291,27 @@ export type LogTail = {
  * Recent lines, oldest first.
  */
 lines: Array<LogLine>, };
+
+/**
+ * How a tool's definition marks it (MCP 2025-11-25, "ToolAnnotations"), with the specification's defaults.
+ */
+export type Marks = {
+/**
+ * It changes nothing.
+ */
+read_only: boolean,
+/**
+ * It may destroy something.
+ */
+destructive: boolean,
+/**
+ * The same call again changes nothing more.
+ */
+idempotent: boolean,
+/**
+ * It reaches beyond what the server itself holds.
+ */
+open_world: boolean, };
 
 /**
  * An amount of memory in bytes, written as people do: `512MiB`, `2GiB`.
@@ -1178,6 +1474,35 @@ warnings: Array<string>,
 plan: JsonValue, };
 
 /**
+ * The answer to [`ShowPolicy`], and to what changes it.
+ */
+export type PolicyView = {
+/**
+ * The file it stands in.
+ */
+file: string,
+/**
+ * What is done about calls that no rule is about.
+ */
+preset: Preset,
+/**
+ * How many rules there are.
+ */
+rules: number,
+/**
+ * After how many seconds silence is a no.
+ */
+timeout: number,
+/**
+ * What is wrong with the file, with line and column; what was in force before then stays.
+ */
+broken: string | null,
+/**
+ * Whether everything is refused.
+ */
+locked: boolean, };
+
+/**
  * Resolves a source to an exact version, builds its image and answers with the plan to review. Nothing runs
  * and nothing is installed until [`AcceptInstall`]. Sends [`super::NoticeBody::Progress`].
  */
@@ -1219,6 +1544,11 @@ warnings: Array<string>,
  * Names of the secrets it was granted and the keychain does not hold.
  */
 missing_secrets: Array<string>, };
+
+/**
+ * What is done about calls that no rule is about.
+ */
+export type Preset = "ask-for-everything" | "ask-for-changes" | "never-ask";
 
 /**
  * How a probe ended.
@@ -1304,6 +1634,61 @@ server: ServerName,
  * Only what was reached and tried since then counts, in milliseconds since 1970 (UTC).
  */
 since: number, };
+
+/**
+ * Whether a tool may be called, as a person is asked. What a client or server has said is in it as it is, but for
+ * `arguments`: show it escaped.
+ */
+export type Question = {
+/**
+ * Its number.
+ */
+id: QuestionId,
+/**
+ * When it was asked, in seconds since 1970 (UTC).
+ */
+asked_at: number,
+/**
+ * When silence becomes a no.
+ */
+until: number,
+/**
+ * Who calls, as the user knows it.
+ */
+client: string,
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * The tool, as the call names it.
+ */
+tool: string,
+/**
+ * How the tool's pinned definition marks it.
+ */
+marks: Marks,
+/**
+ * The arguments, for reading: JSON over several lines, with hidden characters shown as `\u{…}`.
+ */
+arguments: string,
+/**
+ * Why a person is asked.
+ */
+by: By,
+/**
+ * The same in words.
+ */
+because: string,
+/**
+ * How many calls wait for the answer.
+ */
+calls: number, };
+
+/**
+ * The number of a question. Never used twice while Caisson runs.
+ */
+export type QuestionId = number;
 
 /**
  * A host a server has reached.
@@ -1457,6 +1842,15 @@ server: ServerName,
 snapshot: SnapshotName, };
 
 /**
+ * Takes a grant back.
+ */
+export type RevokeGrant = {
+/**
+ * The grant.
+ */
+id: GrantId, };
+
+/**
  * Ends a token at once; its sessions end too.
  */
 export type RevokeToken = {
@@ -1464,6 +1858,19 @@ export type RevokeToken = {
  * Which.
  */
 id: string, };
+
+/**
+ * What was decided, and by what.
+ */
+export type Ruling = {
+/**
+ * What is done.
+ */
+verb: Verb,
+/**
+ * By what.
+ */
+by: By, };
 
 /**
  * A secret of the keychain, given to a server at start.
@@ -1649,6 +2056,15 @@ name: GroupName,
 group: Group, };
 
 /**
+ * Changes what is done about calls that no rule is about.
+ */
+export type SetPreset = {
+/**
+ * What is done.
+ */
+preset: Preset, };
+
+/**
  * Puts a secret into the keychain.
  */
 export type SetSecret = {
@@ -1666,6 +2082,23 @@ name: SecretName,
 value: string, };
 
 /**
+ * A question that was settled.
+ */
+export type Settled = {
+/**
+ * What was asked.
+ */
+question: Question,
+/**
+ * When it was settled, in seconds since 1970 (UTC).
+ */
+at: number, } & ({ "outcome": "allowed",
+/**
+ * For how long.
+ */
+lasting: Lasting, } | { "outcome": "denied" } | { "outcome": "unanswered" } | { "outcome": "withdrawn" } | { "outcome": "locked" });
+
+/**
  * What a server may reach, has reached, and was refused.
  */
 export type ShowNetwork = {
@@ -1673,6 +2106,11 @@ export type ShowNetwork = {
  * The server.
  */
 server: ServerName, };
+
+/**
+ * What holds for tool calls.
+ */
+export type ShowPolicy = Record<symbol, never>;
 
 /**
  * Everything about one server.
@@ -1897,6 +2335,11 @@ reason: string,
 rule: HostRule | null, };
 
 /**
+ * What is done about a call, from the mildest to the strictest.
+ */
+export type Verb = "allow" | "ask" | "deny";
+
+/**
  * What the last verification of a server has found, at a glance.
  */
 export type Verified = {
@@ -2069,6 +2512,14 @@ export type Methods = {
   "folder.allow": { params: AllowFolder; reply: NetworkView };
   "learn": { params: Learn; reply: Learning };
   "learn.propose": { params: Propose; reply: Proposal };
+  "policy.show": { params: ShowPolicy; reply: PolicyView };
+  "policy.preset": { params: SetPreset; reply: PolicyView };
+  "policy.check": { params: CheckPolicy; reply: CheckedPolicy };
+  "approvals.list": { params: ListApprovals; reply: ApprovalList };
+  "approvals.allow": { params: AllowCall; reply: Question };
+  "approvals.deny": { params: DenyCall; reply: Question };
+  "approvals.revoke": { params: RevokeGrant; reply: Grant };
+  "approvals.lock": { params: LockCalls; reply: Done };
   "audit.read": { params: ReadAudit; reply: AuditList };
   "audit.check": { params: CheckAudit; reply: AuditReport };
   "server.verify": { params: VerifyServer; reply: VerifyReport };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::super::{
-    message::{Posted, ProgressToken, reports_progress, wants_progress},
+    message::{Posted, ProgressToken, reports_progress},
     refusal::Refusal,
     sse::EventId,
     stream::{Reader, Stream},
@@ -101,7 +101,7 @@ impl Routes {
             }
             // A token that another request uses stays with that one.
             let progress =
-                wants_progress(&message.envelope).filter(|token| !self.progress.contains_key(token));
+                message.envelope.progress_token().filter(|token| !self.progress.contains_key(token));
             if let Some(token) = &progress {
                 self.progress.insert(token.clone(), id.clone());
             }

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         bridge::session,
-        gate::{Gate, LocalCaller, tokens::Tokens},
+        gate::{Gate, GateParts, LocalCaller, tokens::Tokens},
         registry::State,
         sandbox::{self, SessionError},
     };
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_abandoned_makes_room_at_a_server_with_many() {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-        let gate = Gate::new(tokens, Arc::new(SystemTime::now));
+        let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
         let (mine, other) = (gate.local(LocalCaller::Control), gate.local(LocalCaller::Shim));
         let (busy, quiet): (Endpoint, Endpoint) = ("busy".parse().unwrap(), "quiet".parse().unwrap());
         let table = Arc::new(Table::new(256));

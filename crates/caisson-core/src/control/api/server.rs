@@ -173,6 +173,10 @@ pub struct CallTool {
     /// The arguments: an object, or none.
     #[serde(default)]
     pub arguments: Value,
+    /// Whether the user has said yes already, should they be asked. What is denied stays denied.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub allow: bool,
 }
 
 /// The answer to [`CallTool`].

@@ -1,7 +1,7 @@
 use std::time::UNIX_EPOCH;
 
 use super::*;
-use crate::gate::{Denial, Gate};
+use crate::gate::{Denial, Gate, GateParts};
 
 fn at(seconds: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(seconds)
@@ -66,7 +66,10 @@ fn the_gate_asks_the_clock() {
     let clock = Arc::clone(&now);
     let set = |seconds| now.store(seconds, std::sync::atomic::Ordering::SeqCst);
     let tokens = tokens(&State::in_memory().unwrap(), 0);
-    let gate = Gate::new(tokens, Arc::new(move || at(clock.load(std::sync::atomic::Ordering::SeqCst))));
+    let gate = Gate::new(GateParts::for_test(
+        tokens,
+        Arc::new(move || at(clock.load(std::sync::atomic::Ordering::SeqCst))),
+    ));
     let lifetime = Some(Duration::from_secs(10));
     let (token, text) = gate.tokens().issue("job", Scope::All, lifetime, at(0)).unwrap();
     let principal = gate.authenticate(text.expose()).unwrap();

@@ -13,7 +13,12 @@ use tokio::{
 };
 
 use super::*;
-use crate::{control::LONGEST_LINE, gate::tokens::Tokens, registry::State, sandbox::SessionError};
+use crate::{
+    control::LONGEST_LINE,
+    gate::{GateParts, tokens::Tokens},
+    registry::State,
+    sandbox::SessionError,
+};
 
 struct Running {
     client: DuplexStream,
@@ -26,7 +31,7 @@ struct Running {
 /// A session in which the client has asked for one thing, which has reached the server.
 async fn asked() -> Running {
     let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-    let gate = Gate::new(tokens, Arc::new(SystemTime::now));
+    let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
     let endpoint: crate::model::Endpoint = "fake".parse().unwrap();
     let (session, mut from_client, to_client) = Session::for_test(endpoint.clone());
     let (client, ours) = duplex(1 << 10);

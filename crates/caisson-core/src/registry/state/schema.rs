@@ -3,8 +3,12 @@
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 /// Each step takes the schema from its index to the next number, kept in SQLite's `user_version`.
-const STEPS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const STEPS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// The schema this program writes.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

@@ -8,12 +8,12 @@ use std::{
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 use super::{super::Exchange, conversation::LISTS, keys};
 use crate::{
-    gate::CallerId,
-    model::{Envelope, EnvelopeKind, Splice},
+    gate::{CallerId, Definition},
+    model::{Digest, Envelope, EnvelopeKind, Marks, Splice},
     pins::{Eras, Pin, Profile},
 };
 
@@ -166,16 +166,22 @@ pub(super) fn keep_schemas(result: &RawValue, pin: &Pin) {
     }
 }
 
-/// The input schemas of the tools that are pinned, read once for as long as the pins stay as they are.
+/// The tools that are pinned, read once for as long as the pins stay as they are.
 #[derive(Default)]
-pub(super) struct Schemas(Mutex<Option<(u64, Tools)>>);
+pub(super) struct KnownTools(Mutex<Option<(u64, Tools)>>);
 
-/// The input schema of each tool, as JSON.
-type Tools = HashMap<String, Arc<str>>;
+type Tools = HashMap<String, Arc<KnownTool>>;
 
-impl Schemas {
-    /// The input schema of a tool, as JSON.
-    pub(super) fn of_tool(&self, pin: &Pin, tool: &str) -> Option<Arc<str>> {
+/// What a server says of one of its tools.
+pub(super) struct KnownTool {
+    /// Its input schema, as JSON.
+    pub(super) schema: Option<Arc<str>>,
+    pub(super) definition: Definition,
+}
+
+impl KnownTools {
+    /// What is known of a tool.
+    pub(super) fn get(&self, pin: &Pin, tool: &str) -> Option<Arc<KnownTool>> {
         // Before the reading: what changes meanwhile is read again.
         let changes = pin.changes();
         // No panic happens while the lock is held.
@@ -188,18 +194,11 @@ impl Schemas {
     }
 }
 
-/// The input schemas in the list of tools that is pinned.
+/// The tools in the list that is pinned.
 fn tools(pin: &Pin) -> Option<Tools> {
     #[derive(Deserialize)]
-    struct List<'a> {
-        #[serde(borrow)]
-        tools: Vec<Tool<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Tool<'a> {
-        name: String,
-        #[serde(rename = "inputSchema", borrow)]
-        schema: Option<&'a RawValue>,
+    struct List {
+        tools: Vec<Value>,
     }
     let list = pin
         .result(&Profile::modern(), "tools/list")
@@ -207,6 +206,26 @@ fn tools(pin: &Pin) -> Option<Tools> {
         .or_else(|| pin.result(&Profile::unspoken(), "tools/list"))?;
     let List { tools } = serde_json::from_str(list.get()).ok()?;
     // Of two with one name, the first counts.
-    let schemas = tools.into_iter().rev().filter_map(|tool| Some((tool.name, tool.schema?.get().into())));
-    Some(schemas.collect())
+    Some(
+        tools
+            .iter()
+            .rev()
+            .filter_map(|tool| Some((tool["name"].as_str()?.to_owned(), known(tool))))
+            .collect(),
+    )
+}
+
+fn known(tool: &Value) -> Arc<KnownTool> {
+    let usual = Marks::default();
+    let marked = |mark: &str, usual: bool| tool["annotations"][mark].as_bool().unwrap_or(usual);
+    let marks = Marks {
+        read_only: marked("readOnlyHint", usual.read_only),
+        destructive: marked("destructiveHint", usual.destructive),
+        idempotent: marked("idempotentHint", usual.idempotent),
+        open_world: marked("openWorldHint", usual.open_world),
+    };
+    let schema = tool.get("inputSchema").map(|schema| schema.to_string().into());
+    // A value is written with its names in order, so that equal ones are the same text.
+    let digest = Digest::of(tool.to_string().as_bytes());
+    Arc::new(KnownTool { schema, definition: Definition { marks, digest } })
 }

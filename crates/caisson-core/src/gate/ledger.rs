@@ -1,0 +1,157 @@
+//! What became of each call: noted in the audit, and counted.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{Denial, principal::Visit};
+use crate::{
+    audit::{Audit, Happening, Phase},
+    model::{By, Digest, Envelope, Outcome, QuestionId, RequestId, ServerName},
+};
+
+/// Notes what became of calls. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Ledger {
+    audit: Audit,
+    /// The number of the last call.
+    calls: Arc<AtomicU64>,
+}
+
+/// A call, as it is noted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) server: &'a ServerName,
+    pub(super) tool: &'a str,
+    /// The arguments, as they came.
+    pub(super) arguments: &'a str,
+}
+
+/// A call that was let through and is not answered yet. Dropped without an answer, that is noted.
+#[derive(Debug)]
+pub struct OpenCall {
+    audit: Audit,
+    /// The request's id; none for a call that wants no answer.
+    id: Option<RequestId>,
+    number: u64,
+    server: ServerName,
+    began: Instant,
+    answered: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(audit: Audit) -> Self {
+        Self { audit, calls: Arc::default() }
+    }
+
+    /// A call is let through.
+    pub(super) fn begin(&self, entry: &Entry<'_>, id: Option<RequestId>, by: &By) -> OpenCall {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.note(
+            entry.server,
+            Happening::Called {
+                call: number,
+                client: entry.visit.client.to_string(),
+                tool: entry.tool.to_owned(),
+                by: by.to_string(),
+                arguments: Digest::of(entry.arguments.as_bytes()),
+                bytes: entry.arguments.len() as u64,
+            },
+        );
+        OpenCall {
+            audit: self.audit.clone(),
+            id,
+            number,
+            server: entry.server.clone(),
+            began: Instant::now(),
+            answered: false,
+        }
+    }
+
+    /// A call is refused.
+    pub(super) fn refuse(&self, visit: &Visit, server: &ServerName, tool: &str, denial: &Denial) {
+        self.note(
+            server,
+            Happening::Denied {
+                client: visit.client.to_string(),
+                tool: tool.to_owned(),
+                reason: denial.to_string(),
+            },
+        );
+    }
+
+    /// A question was settled.
+    pub(super) fn settled(
+        &self,
+        visit: &Visit,
+        server: &ServerName,
+        tool: &str,
+        (question, outcome): (QuestionId, Outcome),
+    ) {
+        self.note(
+            server,
+            Happening::Decided {
+                question: question.0,
+                client: visit.client.to_string(),
+                tool: tool.to_owned(),
+                outcome: outcome.to_string(),
+            },
+        );
+    }
+
+    fn note(&self, server: &ServerName, happening: Happening) {
+        self.audit.note(server, Phase::Run, happening);
+    }
+}
+
+impl OpenCall {
+    /// The request's id; none for a call that wants no answer.
+    pub fn id(&self) -> Option<&RequestId> {
+        self.id.as_ref()
+    }
+
+    /// It was answered with this message.
+    pub fn answered(mut self, message: &[u8]) {
+        self.answered = true;
+        let happening = Happening::Answered {
+            call: self.number,
+            failed: has_failed(message),
+            bytes: message.len() as u64,
+            lasted: self.lasted(),
+        };
+        self.audit.note(&self.server, Phase::Run, happening);
+    }
+
+    fn lasted(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if !self.answered && self.id.is_some() {
+            let happening = Happening::Unanswered { call: self.number, lasted: self.lasted() };
+            self.audit.note(&self.server, Phase::Run, happening);
+        }
+    }
+}
+
+/// Whether a response says that the call has failed.
+fn has_failed(message: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Result {
+        #[serde(rename = "isError", default)]
+        is_error: bool,
+    }
+    match Envelope::read(message) {
+        Ok((Envelope { result: Some(result), .. }, _)) => {
+            serde_json::from_str::<Result>(result.get()).is_ok_and(|result| result.is_error)
+        }
+        Ok(_) | Err(_) => true,
+    }
+}

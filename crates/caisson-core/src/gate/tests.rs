@@ -1,0 +1,189 @@
+//! The gate as a whole: what becomes of a message.
+
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use super::*;
+use crate::{
+    audit::AuditQuery,
+    model::{Event, Lasting, Outcome},
+    registry::State,
+};
+
+/// Tools called `get…` are read-only.
+struct Tools;
+
+impl Definitions for Tools {
+    fn of(&self, _: &ServerName, tool: &str) -> Option<Definition> {
+        let marks = Marks { read_only: tool.starts_with("get"), ..Marks::default() };
+        Some(Definition { marks, digest: Digest::of(tool.as_bytes()) })
+    }
+}
+
+struct Setup {
+    gate: Gate,
+    audit: Audit,
+    events: broadcast::Receiver<Event>,
+    policy: watch::Sender<Arc<Policy>>,
+}
+
+fn setup(policy: &str) -> Setup {
+    let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
+    let sender = broadcast::Sender::new(1024);
+    let clock: Clock = Arc::new(SystemTime::now);
+    let (policy, rules) = watch::channel(Arc::new(Policy::parse(policy).unwrap()));
+    let audit = Audit::in_memory(SystemTime::now).unwrap();
+    let gate = Gate::new(GateParts {
+        policy: rules,
+        definitions: Arc::new(Tools),
+        audit: audit.clone(),
+        approvals: Approvals::open(State::in_memory().unwrap(), sender.clone(), clock.clone()).unwrap(),
+        ..GateParts::for_test(tokens, clock)
+    });
+    Setup { gate, audit, events: sender.subscribe(), policy }
+}
+
+fn message(method: &str, params: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#)
+}
+
+fn call(tool: &str, arguments: &str) -> String {
+    message(
+        "tools/call",
+        &format!(r#"{{"name":"{tool}","arguments":{arguments},"_meta":{{"progressToken":"p"}}}}"#),
+    )
+}
+
+impl Setup {
+    fn admit(&self, message: &str) -> Admission {
+        let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
+        let principal = self.gate.local(LocalCaller::Control);
+        self.gate.admit(&principal, &"files".parse().unwrap(), &envelope, kind)
+    }
+
+    fn asked(&self, message: &str) -> Box<Asked> {
+        let admission = self.admit(message);
+        let Admission::Asked(asked) = admission else { panic!("{admission:?}") };
+        asked
+    }
+
+    fn denied(&self, message: &str) -> Denial {
+        let admission = self.admit(message);
+        let Admission::Denied(denial) = admission else { panic!("{admission:?}") };
+        denial
+    }
+
+    fn is_permitted(&self, message: &str) -> bool {
+        matches!(self.admit(message), Admission::Permitted(_))
+    }
+
+    async fn happened(&self) -> Vec<String> {
+        let entries = self.audit.read(AuditQuery { last: 100, ..AuditQuery::default() }).await.unwrap();
+        let what = |entry: &crate::audit::AuditEntry| {
+            let entry = serde_json::to_value(entry).unwrap();
+            entry["what"].as_str().unwrap().to_owned()
+        };
+        entries.iter().map(what).collect()
+    }
+}
+
+#[tokio::test]
+async fn reading_is_let_through_and_changes_are_asked_about() {
+    let setup = setup("");
+    assert!(setup.is_permitted(&call("get_it", "{}")));
+    assert!(setup.is_permitted(&message("tools/list", "{}")));
+    let asked = setup.asked(&call("write", r#"{"path":"/a"}"#));
+    let question = setup.gate.approvals().list().pop().unwrap();
+    assert_eq!((question.client.as_str(), question.tool.as_str()), ("you", "write"));
+    assert_eq!(question.arguments, "{\n  \"path\": \"/a\"\n}");
+    assert!(question.because.contains("ask for changes"), "{}", question.because);
+    setup.gate.approvals().allow(question.id, Lasting::Always).unwrap();
+    let permit = asked.settle(|_| {}).await.unwrap();
+    assert_eq!(permit.what(), Permitted::Message);
+    assert!(setup.is_permitted(&call("write", r#"{"path":"/b"}"#)), "it was granted for good");
+    drop(permit);
+    assert_eq!(
+        setup.happened().await,
+        ["called", "unanswered", "decided", "called", "called", "unanswered", "unanswered"]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_the_tools_result() {
+    let setup = setup("[[rule]]\nthen = 'deny'\nwhy = 'never that'\ntool = 'rm'");
+    let denial = setup.denied(&call("rm", "{}"));
+    let response: serde_json::Value =
+        serde_json::from_slice(&denial.response(&crate::model::RequestId::Number(1))).unwrap();
+    assert_eq!(response["result"]["isError"], true);
+    let text = response["result"]["content"][0]["text"].as_str().unwrap();
+    assert!(text.contains("line 1 of policy.toml: never that"), "{text}");
+    let asked = setup.asked(&call("write", "{}"));
+    setup.gate.approvals().deny(setup.gate.approvals().list()[0].id).unwrap();
+    assert_eq!(asked.settle(|_| {}).await.unwrap_err(), Denial::Person);
+    assert_eq!(setup.happened().await, ["denied", "decided", "denied"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_waits_is_told_so() {
+    let setup = setup("");
+    let mut told = Vec::new();
+    let settled = setup.asked(&call("write", "{}")).settle(|progress| told.push(progress)).await;
+    assert_eq!(settled.unwrap_err(), Denial::Silence { seconds: 120 });
+    let last: serde_json::Value = serde_json::from_slice(told.last().unwrap()).unwrap();
+    assert!(told.len() > 20, "{}", told.len());
+    assert_eq!(last["params"]["progressToken"], "p");
+    assert!(last["params"]["progress"].as_f64().unwrap() < 0.001, "less than a server's own");
+}
+
+#[tokio::test]
+async fn whoever_goes_away_withdraws_the_question() {
+    let mut setup = setup("");
+    drop(setup.asked(&call("write", "{}")));
+    assert!(setup.gate.approvals().list().is_empty());
+    assert!(matches!(setup.events.try_recv(), Ok(Event::Asked { .. })));
+    assert!(matches!(setup.events.try_recv(), Ok(Event::Answered { outcome: Outcome::Withdrawn, .. })));
+}
+
+#[tokio::test]
+async fn a_lock_shuts_everything_but_what_a_server_is() {
+    let setup = setup("preset = 'never-ask'");
+    setup.gate.approvals().lock(true).unwrap();
+    for shut in [call("get_it", "{}"), message("resources/read", "{}"), message("prompts/get", "{}")] {
+        assert_eq!(setup.denied(&shut), Denial::Locked, "{shut}");
+    }
+    assert!(setup.is_permitted(&message("tools/list", "{}")) && setup.is_permitted(&message("ping", "{}")));
+    setup.gate.approvals().lock(false).unwrap();
+    assert!(setup.is_permitted(&call("get_it", "{}")));
+}
+
+#[tokio::test]
+async fn arguments_that_may_be_misread_are_refused() {
+    let setup = setup("preset = 'never-ask'");
+    let twice = setup.denied(&call("get_it", r#"{"path":"/a","path":"/b"}"#));
+    assert!(matches!(twice, Denial::Unclear { .. }), "{twice:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_loop_is_noticed() {
+    let setup = setup("preset = 'never-ask'\n[loop]\nbeyond = '3/minute'");
+    let again = call("get_it", r#"{"a": 1, "b": 2}"#);
+    for _ in 0..2 {
+        assert!(setup.is_permitted(&again));
+    }
+    assert!(setup.is_permitted(&call("get_it", r#"{"b":2,"a":1}"#)), "the third");
+    setup.asked(&again);
+    assert!(setup.is_permitted(&call("get_it", r#"{"a": 2}"#)), "another call");
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert!(setup.is_permitted(&again));
+}
+
+#[tokio::test]
+async fn another_policy_is_in_force_at_once() {
+    let setup = setup("preset = 'never-ask'\n[[rule]]\nthen = 'deny'\nbeyond = '1/hour'");
+    let get = call("get_it", "{}");
+    assert!(setup.is_permitted(&get));
+    assert!(matches!(setup.denied(&get), Denial::Rule { by: By::Rule { line: 2, .. } }));
+    setup.policy.send_replace(Arc::new(Policy::parse("[[rule]]\nthen = 'ask'\nbeyond = '0/hour'").unwrap()));
+    setup.asked(&get);
+}
