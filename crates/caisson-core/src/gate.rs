@@ -12,6 +12,7 @@ mod ledger;
 mod permit;
 pub mod policy;
 mod principal;
+pub mod scan;
 mod scope;
 #[cfg(test)]
 mod tests;
