@@ -20,6 +20,8 @@ pub(crate) enum Part {
     Download,
     /// The resident set, idle and for each session
     Memory,
+    /// Looking through messages; without an engine
+    Scan,
     /// How all that grows with servers and sessions
     Growth,
 }

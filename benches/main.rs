@@ -47,6 +47,9 @@ fn main() -> Fallible<()> {
 async fn run(arguments: &Arguments) -> Fallible<Results> {
     let peers = PeerKind::ALL.into_iter().map(PeerKind::version).collect::<Fallible<_>>()?;
     let mut results = Results { machine: Machine::here(), peers, findings: Vec::new(), growth: None };
+    if arguments.wants(Part::Scan) {
+        results.add(measures::scan::measure()?);
+    }
     for engine in arguments.engines() {
         let Some(stage) = Stage::set(*engine).await? else { continue };
         if arguments.wants(Part::Call) {

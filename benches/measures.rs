@@ -6,5 +6,6 @@ pub(crate) mod download;
 pub(crate) mod first_call;
 pub(crate) mod growth;
 pub(crate) mod memory;
+pub(crate) mod scan;
 pub(crate) mod sessions;
 pub(crate) mod throughput;
