@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Fallible,
-    finding::{Finding, Row, Target, Wanted, least, ratio},
+    finding::{Finding, Row, Target, Wanted, least, most, ratio},
 };
 
 /// The size of a large result, in bytes.
@@ -47,7 +47,7 @@ pub(crate) fn measure() -> Fallible<Finding> {
         let values =
             [Some(scanned), speed(scanned), speed(skipped), speed(read), ratio(Some(read), Some(scanned))];
         if message.len() < 2 * SMALL {
-            call = call.max(Some(scanned));
+            call = most([call, Some(scanned)]);
         } else {
             speeds.push(speed(scanned));
         }

@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// A home in which changes are asked about, with the example server.
 fn asking(home: &Home, rules: &str) {
     policy(home, rules);
-    home.caisson(&["install", "example", "--yes"]).ok();
+    home.caisson(&["install", "example", "--state", "/state", "--yes"]).ok();
 }
 
 fn policy(home: &Home, text: &str) {
@@ -107,13 +107,16 @@ fn every_door_asks(home: &Home) {
 
     let mut call = spawn(home, &["call", "example", "notes_add", r#"{"note":"by hand"}"#]);
     answer(home, &["deny"]);
-    assert_eq!(call.wait().unwrap().code(), Some(8), "the tool's result says it");
+    assert_eq!(call.wait().unwrap().code(), Some(4));
     home.caisson(&["call", "example", "notes_add", "--allow", r#"{"note":"by hand"}"#]).ok();
 
     let notes = home.call_text("example", "notes_list", &json!({}));
-    for (note, is) in
-        [("a client with sessions", true), ("one without", true), ("not asked again", true), ("refused", false)]
-    {
+    for (note, is) in [
+        ("a client with sessions", true),
+        ("one without", true),
+        ("not asked again", true),
+        ("refused", false),
+    ] {
         assert_eq!(notes.contains(note), is, "{note}: {notes}");
     }
 
@@ -148,8 +151,7 @@ fn rules_are_the_users(home: &Home) {
     check(&["notes_list"], 0);
 
     let denied = home.caisson(&["call", "example", "notes_clear", "--allow"]);
-    assert_eq!(denied.status.code(), Some(8), "{}", denied.err);
-    assert!(denied.out.contains("notes stay"), "{}", denied.out);
+    assert!(denied.failed(4).contains("notes stay"));
     assert!(home.call_text("example", "notes_add", &json!({"note": "ok then"})).contains("Noted"));
 
     // While the file is broken, what held before stays in force.
@@ -177,7 +179,7 @@ fn what_is_cancelled_is_never_sent(home: &Home) {
         let home = &home;
         tokio::task::block_in_place(|| question(home));
         let mut other = RawClient::open(&access, true).await;
-        client.notify("notifications/cancelled", json!({"requestId": 5})).await;
+        client.notify_beside("notifications/cancelled", json!({"requestId": 5})).await;
         tokio::task::block_in_place(|| {
             eventually(SOON, "the question is withdrawn", || waiting(home).is_empty());
         });
@@ -222,7 +224,7 @@ fn a_lock_outlives_the_daemon(home: &Home) {
     home.caisson(&["approvals", "lock"]).ok();
     for _ in 0..2 {
         let said = home.caisson(&["call", "example", "notes_list"]);
-        assert!(said.out.contains("locked"), "{} {}", said.out, said.err);
+        assert!(said.failed(4).contains("locked"));
         home.caisson(&["tools", "example"]).ok();
         home.caisson(&["daemon", "--stop"]).ok();
     }
@@ -245,8 +247,12 @@ struct Shim {
 impl Shim {
     fn start(home: &Home) -> Self {
         let mut command: Command = home.command(&["stdio", "example"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let mut shim = Self { child, lines };
         let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {},

@@ -133,6 +133,17 @@ impl RawClient {
         messages(self.post(&note, &[]).await).await;
     }
 
+    /// Tells something while an answer is still being read, on a connection of its own.
+    ///
+    /// # Panics
+    /// When it is not taken.
+    pub async fn notify_beside(&self, method: &str, params: Value) {
+        let note = json!({"jsonrpc": "2.0", "method": method, "params": params}).to_string();
+        let headers = [("mcp-session-id", self.session())];
+        let response = send(&self.access, Method::POST, &headers, &note).await;
+        assert!(response.status().is_success(), "{response:?}");
+    }
+
     /// Hears what belongs to no request, on a connection of its own. Returns when the server listens, too.
     ///
     /// # Panics

@@ -8,6 +8,7 @@ pub mod approvals;
 mod counts;
 mod decide;
 mod denial;
+mod inspect;
 mod ledger;
 mod permit;
 pub mod policy;
@@ -26,6 +27,7 @@ use std::{
 
 pub use admission::{Admission, Asked};
 pub use denial::Denial;
+pub use inspect::Inspector;
 pub use ledger::OpenCall;
 #[cfg(test)]
 pub(crate) use permit::permit_for_test;
@@ -40,22 +42,30 @@ use self::{
     approvals::{Approvals, Asking, render},
     counts::{Counts, CountsOf},
     decide::{InScope, Unread},
+    inspect::Looked,
     ledger::{Entry, Ledger},
     policy::{Arguments, Call, Policy},
+    scan::{Context, Direction, OwnSecrets, Verdict},
     tokens::Tokens,
 };
 use crate::{
     audit::Audit,
-    model::{By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, Ruling, ServerName, Verb},
+    model::{
+        By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, Preset, Ruling, ServerName,
+        Verb,
+    },
 };
 
 /// Tells the time. Handed in, so that tests can turn it forward.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// What a server's tools were found to be, when it was asked.
-pub trait Definitions: Send + Sync {
-    /// What is known of a tool; none when it is not known.
-    fn of(&self, server: &ServerName, tool: &str) -> Option<Definition>;
+/// What is known of servers.
+pub trait Known: Send + Sync {
+    /// What a tool was found to be, when its server was asked; none when it is not known.
+    fn tool(&self, server: &ServerName, tool: &str) -> Option<Definition>;
+
+    /// The secrets that a server was given.
+    fn secrets(&self, server: &ServerName) -> OwnSecrets;
 }
 
 /// What is known of a tool.
@@ -81,8 +91,8 @@ pub struct GateParts {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// Asks people.
     pub approvals: Approvals,
-    /// What tools are.
-    pub definitions: Arc<dyn Definitions>,
+    /// What is known of servers.
+    pub known: Arc<dyn Known>,
     /// Where it is noted what became of calls.
     pub audit: Audit,
 }
@@ -98,7 +108,7 @@ struct Inner {
     groups: watch::Receiver<Arc<Groups>>,
     policy: watch::Receiver<Arc<Policy>>,
     approvals: Approvals,
-    definitions: Arc<dyn Definitions>,
+    known: Arc<dyn Known>,
     ledger: Ledger,
     counting: Mutex<Counting>,
 }
@@ -116,24 +126,16 @@ struct Asks<'a> {
     server: &'a ServerName,
     tool: &'a str,
     arguments: Option<Unread<'a>>,
+    /// What a person should hear of first.
+    suspect: Option<String>,
 }
 
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        let GateParts { tokens, clock, zone, groups, policy, approvals, definitions, audit } = parts;
+        let GateParts { tokens, clock, zone, groups, policy, approvals, known, audit } = parts;
         let (ledger, counting) = (Ledger::new(audit), Mutex::default());
-        Self(Arc::new(Inner {
-            tokens,
-            clock,
-            zone,
-            groups,
-            policy,
-            approvals,
-            definitions,
-            ledger,
-            counting,
-        }))
+        Self(Arc::new(Inner { tokens, clock, zone, groups, policy, approvals, known, ledger, counting }))
     }
 
     /// The tokens it knows: to issue, list and revoke them.
@@ -184,28 +186,71 @@ impl Gate {
     /// # Errors
     /// When the endpoint is outside the principal's scope.
     pub fn open(&self, principal: &Principal, endpoint: &Endpoint) -> Result<Permit, Denial> {
-        decide::open(principal, endpoint, &self.0.groups.borrow())
+        let permit = decide::open(principal, endpoint, &self.0.groups.borrow())?;
+        Ok(match endpoint {
+            Endpoint::Server(server) => permit.inspected(self.inspector(server)),
+            Endpoint::Group(_) => permit,
+        })
     }
 
-    /// Decides on one message of `principal` to `endpoint`.
+    /// Decides on one message of `principal` to `endpoint`. What was read of it is `envelope`.
     pub fn admit(
         &self,
         principal: &Principal,
         endpoint: &Endpoint,
-        envelope: &Envelope<'_>,
-        kind: EnvelopeKind,
+        message: &[u8],
+        (envelope, kind): (&Envelope<'_>, EnvelopeKind),
     ) -> Admission {
-        let scope = decide::scope(principal, endpoint, &self.0.groups.borrow(), envelope, kind);
-        let permit = || Permit::new(endpoint.clone(), Permitted::Message, principal.caller());
+        let scope = match decide::scope(principal, endpoint, &self.0.groups.borrow(), envelope, kind) {
+            Ok(scope) => scope,
+            Err(denial) => return Admission::Denied(denial),
+        };
+        let Endpoint::Server(server) = endpoint else {
+            return Admission::Permitted(Permit::new(
+                endpoint.clone(),
+                Permitted::Message,
+                principal.caller(),
+            ));
+        };
+        let tool = if let InScope::Call { tool, .. } = &scope { Some(&**tool) } else { None };
+        let inspector = self.inspector(server);
+        let looked = inspector.outgoing(message, tool, &principal.name());
+        let permit =
+            Permit::new(endpoint.clone(), Permitted::Message, principal.caller()).inspected(inspector);
+        let (suspect, instead) = match looked {
+            Looked::Passes => (None, None),
+            Looked::Suspect(what) => (Some(what), None),
+            Looked::Instead(message) => (None, Some(message)),
+            Looked::Stopped(denial) => {
+                self.0.ledger.refuse(&principal.visit(), server, tool.unwrap_or("-"), &denial);
+                return Admission::Denied(denial);
+            }
+        };
+        // What is sent is what is decided on.
+        let redacted = instead.as_deref().map(Envelope::read);
+        let (envelope, scope) = match &redacted {
+            None => (envelope, Ok(scope)),
+            Some(Ok((envelope, kind))) => {
+                let groups = self.0.groups.borrow();
+                (envelope, decide::scope(principal, endpoint, &groups, envelope, *kind))
+            }
+            Some(Err(_)) => (envelope, Err(Denial::NamelessCall)),
+        };
+        let permit = permit.with_message(instead.clone());
         match scope {
             Err(denial) => Admission::Denied(denial),
             Ok(InScope::Else) if self.is_shut_to(envelope) => Admission::Denied(Denial::Locked),
-            Ok(InScope::Else) => Admission::Permitted(permit()),
+            Ok(InScope::Else) => Admission::Permitted(permit),
             Ok(InScope::Call { server, tool, arguments }) => {
-                let asks = Asks { principal, server, tool: &tool, arguments };
-                self.admit_call(&asks, envelope, permit())
+                let asks = Asks { principal, server, tool: &tool, arguments, suspect };
+                self.admit_call(&asks, envelope, permit)
             }
         }
+    }
+
+    fn inspector(&self, server: &ServerName) -> Inspector {
+        let Inner { policy, known, ledger, .. } = &*self.0;
+        Inspector::new(policy.clone(), Arc::clone(known), server.clone(), ledger.clone())
     }
 
     /// What would be done about a call of `client`, and by what, with nothing counted and nobody asked.
@@ -227,11 +272,11 @@ impl Gate {
 
     /// What is known of a tool.
     pub fn definition(&self, server: &ServerName, tool: &str) -> Option<Definition> {
-        self.0.definitions.of(server, tool)
+        self.0.known.tool(server, tool)
     }
 
     fn admit_call(&self, asks: &Asks<'_>, envelope: &Envelope<'_>, permit: Permit) -> Admission {
-        let Asks { principal, server, tool, arguments } = *asks;
+        let Asks { principal, server, tool, arguments, ref suspect } = *asks;
         let (visit, ledger) = (principal.visit(), &self.0.ledger);
         let refuse = |denial: Denial| {
             ledger.refuse(&visit, server, tool, &denial);
@@ -252,7 +297,15 @@ impl Gate {
         let call = Call { server, tool, client: &visit.client, marks, arguments: &read };
         let fingerprint = Digest::of(read.value().to_string().as_bytes());
         let policy = self.policy();
-        let ruling = self.rule(&policy, &call, &fingerprint);
+        let ruling = match (self.rule(&policy, &call, &fingerprint), suspect) {
+            // Who never wants to be asked, or has a rule for it, has said so.
+            (Ruling { verb: Verb::Allow, by: By::Preset { preset, .. } }, Some(what))
+                if preset != Preset::NeverAsk =>
+            {
+                Ruling { verb: Verb::Ask, by: By::Carries { what: what.clone() } }
+            }
+            (ruling, _) => ruling,
+        };
         let ruling = match ruling {
             Ruling { verb: Verb::Ask, .. } if principal.consents() => {
                 Ruling { verb: Verb::Allow, by: By::Person { lasting: Lasting::Once } }
@@ -281,7 +334,7 @@ impl Gate {
                     marks,
                     definition,
                     fingerprint,
-                    arguments: render::arguments(read.value()),
+                    arguments: self.rendered(server, tool, &read),
                     by: ruling.by,
                 };
                 let patience = policy.approvals().timeout();
@@ -299,6 +352,18 @@ impl Gate {
                     patience,
                 }))
             }
+        }
+    }
+
+    /// Arguments as a person reads them: without secrets.
+    fn rendered(&self, server: &ServerName, tool: &str, arguments: &Arguments) -> String {
+        let text = render::arguments(arguments.value());
+        let secrets = self.0.known.secrets(server);
+        let context = Context { direction: Direction::ToClient, server, tool: Some(tool), secrets: &secrets };
+        match self.policy().scanner().map(|scanner| scanner.line(text.as_bytes(), &context)) {
+            Some(Verdict::Clean | Verdict::Noted(_)) => text,
+            Some(Verdict::Redacted { message, .. }) => String::from_utf8_lossy(&message).into_owned(),
+            Some(Verdict::Blocked(_)) | None => "(not shown: it carries what your policy stops)".to_owned(),
         }
     }
 
@@ -346,9 +411,13 @@ impl fmt::Debug for Gate {
 struct NothingKnown;
 
 #[cfg(any(test, feature = "fuzzing"))]
-impl Definitions for NothingKnown {
-    fn of(&self, _: &ServerName, _: &str) -> Option<Definition> {
+impl Known for NothingKnown {
+    fn tool(&self, _: &ServerName, _: &str) -> Option<Definition> {
         None
+    }
+
+    fn secrets(&self, _: &ServerName) -> OwnSecrets {
+        OwnSecrets::default()
     }
 }
 
@@ -367,7 +436,7 @@ impl GateParts {
             zone: TimeZone::UTC,
             groups: watch::channel(Arc::default()).1,
             policy: watch::channel(Arc::new(policy)).1,
-            definitions: Arc::new(NothingKnown),
+            known: Arc::new(NothingKnown),
             audit: Audit::in_memory(SystemTime::now).unwrap(),
         }
     }

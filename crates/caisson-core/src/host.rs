@@ -187,6 +187,7 @@ impl Host {
             user,
             places: places.clone(),
             authorities: Authorities::new(bundles),
+            policy: registry.policy(),
             clock: SystemTime::now,
         });
         let catalog = Catalog::new(
@@ -209,7 +210,7 @@ impl Host {
             groups: registry.groups(),
             policy: registry.policy(),
             approvals: Approvals::open(state.clone(), events.clone(), clock)?,
-            definitions: Arc::new(sandbox.clone()),
+            known: Arc::new(sandbox.clone()),
             audit: audit.clone(),
         });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());

@@ -61,7 +61,7 @@ use crate::{
     audit::Audit,
     egress::{Egress, Trial},
     engine::{EngineFacts, Engines},
-    gate::{Definition, Definitions, Permit, Permitted},
+    gate::{Definition, Known, Permit, Permitted, policy::Policy, scan::OwnSecrets},
     model::{Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Verification},
     pins::Pins,
     secrets::Secrets,
@@ -119,6 +119,8 @@ pub struct SandboxParts {
     pub pins: Pins,
     /// Where what happens is noted.
     pub audit: Audit,
+    /// The user's rules, for what may stand in a log.
+    pub policy: watch::Receiver<Arc<Policy>>,
 }
 
 /// Every installed server and its container. Cheap to clone. Must be used within a Tokio runtime.
@@ -146,6 +148,7 @@ impl Sandbox {
             clock,
             pins,
             audit,
+            policy,
         } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
@@ -162,6 +165,7 @@ impl Sandbox {
             clock,
             pins,
             audit,
+            policy,
             paused,
             swept,
             mine: Mutex::default(),
@@ -383,13 +387,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the server cannot be started, or does not take the session.
-    pub async fn open_session(&self, permit: Permit, hello: &[u8]) -> Result<Session, SandboxError> {
+    pub async fn open_session(&self, mut permit: Permit, hello: &[u8]) -> Result<Session, SandboxError> {
         if permit.what() != Permitted::Session {
             return Err(SandboxError::WrongPermit);
         }
         self.may_start()?;
         let server = permit.server().ok_or(SandboxError::WrongPermit)?;
-        self.front(server)?.session(permit.caller().clone(), hello).await
+        let session = self.front(server)?.session(permit.caller().clone(), hello).await?;
+        Ok(session.inspected(permit.take_inspector()))
     }
 
     /// Asks a server what it is and what it says of itself, and pins it, so that clients are answered before it
@@ -413,8 +418,9 @@ impl Sandbox {
         self.may_start()?;
         let server = permit.server().ok_or(SandboxError::WrongPermit)?;
         let front = self.front(server)?;
-        let call = permit.take_call();
-        Ok(front.ask(permit.caller().clone(), request).await?.with_call(call))
+        let (call, inspector) = (permit.take_call(), permit.take_inspector());
+        let request = permit.take_message().unwrap_or(request);
+        Ok(front.ask(permit.caller().clone(), request).await?.watched(call, inspector))
     }
 
     /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.
@@ -552,9 +558,13 @@ impl Sandbox {
     }
 }
 
-impl Definitions for Sandbox {
-    fn of(&self, server: &ServerName, tool: &str) -> Option<Definition> {
+impl Known for Sandbox {
+    fn tool(&self, server: &ServerName, tool: &str) -> Option<Definition> {
         self.front(server).ok()?.definition(tool)
+    }
+
+    fn secrets(&self, server: &ServerName) -> OwnSecrets {
+        self.handle(server, |handle| handle.logs.own()).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,7 @@
 use caisson_core::{
     audit::{AuditEntry, Happening, Phase},
     control::api::{CheckAudit, ReadAudit},
+    gate::scan::{Action, Direction},
     model::ServerName,
 };
 
@@ -105,6 +106,21 @@ fn text(entry: &AuditEntry) -> String {
         ),
         Happening::Unanswered { call, lasted } => format!("call {call}: not answered, after {lasted} ms"),
         Happening::Denied { client, tool, reason } => format!("refused {client} {tool}: {reason}"),
+        Happening::Found { title, place, action, direction, tool, client, .. } => {
+            let whose = client.as_deref().unwrap_or("it");
+            let where_to = match direction {
+                Direction::ToServer => "sent to it",
+                Direction::ToClient => "said",
+            };
+            let done = match action {
+                Action::Ignore | Action::Log => "noted",
+                Action::Warn => "warned of",
+                Action::Redact => "taken out",
+                Action::Block => "stopped",
+            };
+            let tool = tool.as_ref().map(|tool| format!(" for {tool}")).unwrap_or_default();
+            format!("{done}: {title} at {place}, which {whose} {where_to}{tool}")
+        }
         Happening::Decided { question, client, tool, outcome } => {
             format!("question {question}, {client} calling {tool}: {outcome}")
         }

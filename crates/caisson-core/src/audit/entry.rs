@@ -3,7 +3,10 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::{Digest, Refused, ServerName};
+use crate::{
+    gate::scan::{Action, Direction},
+    model::{Digest, Refused, ServerName},
+};
 
 /// One entry of the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -147,6 +150,23 @@ pub enum Happening {
         tool: String,
         /// Why it was refused.
         reason: String,
+    },
+    /// A message carried what is looked for.
+    Found {
+        /// The kind of thing: `credential.github-token`.
+        kind: String,
+        /// What people call it.
+        title: String,
+        /// Where in the message it stood, as a JSON Pointer.
+        place: String,
+        /// What was done with it.
+        action: Action,
+        /// Which way the message went.
+        direction: Direction,
+        /// The tool it called, or answered for.
+        tool: Option<String>,
+        /// Who sent it, when it was a client.
+        client: Option<String>,
     },
     /// A question about a call was settled.
     Decided {

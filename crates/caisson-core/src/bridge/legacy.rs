@@ -157,7 +157,7 @@ impl Inner {
         let deadline = Instant::now() + limit;
         for message in &posted.messages {
             let admission =
-                self.gate.admit(session.principal(), session.endpoint(), &message.envelope, message.kind);
+                self.gate.admit(session.principal(), session.endpoint(), message.raw, message.read_as());
             let sent = match admission {
                 Admission::Permitted(permit) => timeout_at(deadline, session.send(permit, message))
                     .await

@@ -221,7 +221,8 @@ impl LocalClient {
     async fn send(&self, method: &'static str, message: &[u8]) -> Result<(), LocalError> {
         let own = |error: &dyn fmt::Display| LocalError::Protocol { method, why: error.to_string() };
         let (envelope, kind) = Envelope::read(message).map_err(|error| own(&error))?;
-        let permit = self.gate.admit(&self.principal, &self.endpoint, &envelope, kind).settle().await?;
+        let permit =
+            self.gate.admit(&self.principal, &self.endpoint, message, (&envelope, kind)).settle().await?;
         let sent = timeout_at(Instant::now() + self.limit, self.sender.send(permit, message)).await;
         Ok(sent.map_err(|_| self.silent(method))??)
     }

@@ -70,6 +70,11 @@ impl<'a> Message<'a> {
         Ok(Self { raw, envelope, kind })
     }
 
+    /// What was read of it.
+    pub(super) fn read_as(&self) -> (&Envelope<'a>, EnvelopeKind) {
+        (&self.envelope, self.kind)
+    }
+
     /// Whether it wants an answer.
     pub(super) fn is_request(&self) -> bool {
         self.kind == EnvelopeKind::Request

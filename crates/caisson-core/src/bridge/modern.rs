@@ -73,7 +73,7 @@ impl Inner {
             return Err(Refusal::NoMethod("initialize"));
         }
         // Before a tool's schema is looked at: who may not call it does not learn what it looks like.
-        let admitted = match self.gate.admit(&principal, &endpoint, envelope, message.kind) {
+        let admitted = match self.gate.admit(&principal, &endpoint, message.raw, message.read_as()) {
             Admission::Permitted(permit) => Either::Left(permit),
             Admission::Asked(asked) => Either::Right(asked),
             Admission::Denied(denial) => return Err(Refusal::Denied(denial)),

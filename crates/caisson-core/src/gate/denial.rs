@@ -43,6 +43,18 @@ pub enum Denial {
         /// What is wrong with them.
         why: String,
     },
+    /// The message carries what the user's rules stop.
+    #[error("this call carries what the user's policy stops: {what}. Make it without")]
+    Carries {
+        /// What it carries.
+        what: String,
+    },
+    /// The answer carries what the user's rules stop. The call itself was made.
+    #[error("the call was made, and its answer was stopped, since it carries: {what}")]
+    Answer {
+        /// What it carries.
+        what: String,
+    },
     /// The user's rules forbid the call.
     #[error("the user's policy does not allow this call ({by}); do not try it again, or by another way")]
     Rule {
@@ -94,6 +106,8 @@ impl Denial {
             | Self::Tool { .. }
             | Self::NamelessCall => false,
             Self::Unclear { .. }
+            | Self::Carries { .. }
+            | Self::Answer { .. }
             | Self::Rule { .. }
             | Self::Person
             | Self::Silence { .. }

@@ -8,7 +8,11 @@ use std::sync::{
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{Denial, principal::Visit};
+use super::{
+    Denial,
+    principal::Visit,
+    scan::{Direction, Finding},
+};
 use crate::{
     audit::{Audit, Happening, Phase},
     model::{By, Digest, Envelope, Outcome, QuestionId, RequestId, ServerName},
@@ -40,6 +44,7 @@ pub struct OpenCall {
     id: Option<RequestId>,
     number: u64,
     server: ServerName,
+    tool: String,
     began: Instant,
     answered: bool,
 }
@@ -68,6 +73,7 @@ impl Ledger {
             id,
             number,
             server: entry.server.clone(),
+            tool: entry.tool.to_owned(),
             began: Instant::now(),
             answered: false,
         }
@@ -81,6 +87,29 @@ impl Ledger {
                 client: visit.client.to_string(),
                 tool: tool.to_owned(),
                 reason: denial.to_string(),
+            },
+        );
+    }
+
+    /// Something was found in a message.
+    pub(super) fn found(
+        &self,
+        server: &ServerName,
+        finding: &Finding,
+        direction: Direction,
+        tool: Option<&str>,
+        client: Option<&str>,
+    ) {
+        self.note(
+            server,
+            Happening::Found {
+                kind: finding.kind.to_string(),
+                title: finding.title.to_string(),
+                place: finding.at.clone(),
+                action: finding.action,
+                direction,
+                tool: tool.map(str::to_owned),
+                client: client.map(str::to_owned),
             },
         );
     }
@@ -113,6 +142,11 @@ impl OpenCall {
     /// The request's id; none for a call that wants no answer.
     pub fn id(&self) -> Option<&RequestId> {
         self.id.as_ref()
+    }
+
+    /// The tool it calls.
+    pub fn tool(&self) -> &str {
+        &self.tool
     }
 
     /// It was answered with this message.

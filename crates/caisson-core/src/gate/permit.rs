@@ -1,4 +1,6 @@
-use super::{CallerId, ledger::OpenCall};
+use bytes::Bytes;
+
+use super::{CallerId, inspect::Inspector, ledger::OpenCall};
 use crate::model::{Endpoint, ServerName};
 
 /// The gate's word that one thing may be done with one endpoint. `sandbox` does nothing without one.
@@ -12,6 +14,10 @@ pub struct Permit {
     caller: CallerId,
     /// The call it lets through, when it is for one.
     call: Option<Box<OpenCall>>,
+    /// What is sent in the message's place.
+    instead: Option<Bytes>,
+    /// Looks through what comes back, when it is for a server.
+    inspector: Option<Box<Inspector>>,
 }
 
 /// What a [`Permit`] permits.
@@ -25,11 +31,29 @@ pub enum Permitted {
 
 impl Permit {
     pub(super) fn new(endpoint: Endpoint, what: Permitted, caller: CallerId) -> Self {
-        Self { endpoint, what, caller, call: None }
+        Self { endpoint, what, caller, call: None, instead: None, inspector: None }
     }
 
     pub(super) fn for_call(self, call: OpenCall) -> Self {
         Self { call: Some(Box::new(call)), ..self }
+    }
+
+    pub(super) fn with_message(self, instead: Option<Vec<u8>>) -> Self {
+        Self { instead: instead.map(Bytes::from), ..self }
+    }
+
+    pub(super) fn inspected(self, inspector: Inspector) -> Self {
+        Self { inspector: Some(Box::new(inspector)), ..self }
+    }
+
+    /// What is sent in the place of the message it was asked for, if not that.
+    pub(crate) fn take_message(&mut self) -> Option<Bytes> {
+        self.instead.take()
+    }
+
+    /// Looks through what comes back.
+    pub(crate) fn take_inspector(&mut self) -> Option<Box<Inspector>> {
+        self.inspector.take()
     }
 
     /// The call it lets through, to be told of the answer.

@@ -13,7 +13,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Range, time::Duration};
+use std::{fmt, ops::Range, sync::LazyLock, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,7 @@ pub use pattern::{Pattern, PatternError};
 pub use rate::{Rate, RateError};
 
 use self::rule::Rule;
+use super::scan::{DlpError, DlpPolicy, Scanner};
 use crate::{
     model::{By, Marks, Preset, Ruling, ServerName, Verb},
     registry::text::{self, Broken},
@@ -36,12 +37,21 @@ pub const TEMPLATE: &str = include_str!("policy/policy.toml");
 const MOST_RULES: usize = 1000;
 
 /// The rules, and what goes with them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Policy {
     preset: Preset,
     approvals: ApprovalSettings,
     loops: LoopSettings,
     rules: Vec<Placed>,
+    dlp: Dlp,
+}
+
+/// What messages are looked through for.
+#[derive(Clone)]
+struct Dlp {
+    policy: DlpPolicy,
+    /// None never: what is built in is right, as its tests say. Without it nothing passes.
+    scanner: Option<Scanner>,
 }
 
 /// A rule, and where in the file it stands.
@@ -126,6 +136,7 @@ struct File {
     #[serde(rename = "loop")]
     loops: LoopSettings,
     rule: Vec<Spanned<Rule>>,
+    dlp: DlpPolicy,
 }
 
 impl Policy {
@@ -134,7 +145,7 @@ impl Policy {
     /// # Errors
     /// When something in it is not what it should be, with the line.
     pub fn parse(text: &str) -> Result<Self, Broken> {
-        let File { preset, approvals, loops, rule } = text::parse(text)?;
+        let File { preset, approvals, loops, rule, dlp } = text::parse(text)?;
         if rule.len() > MOST_RULES {
             return Err(Broken::whole(format!("there are more than {MOST_RULES} rules")));
         }
@@ -145,12 +156,18 @@ impl Policy {
             let Range { start, .. } = rule.span();
             Placed { line: line_of(text, start), rule: rule.into_inner() }
         };
-        Ok(Self { preset, approvals, loops, rules: rule.into_iter().map(placed).collect() })
+        let dlp = Dlp::new(dlp).map_err(|error| Broken::whole(format!("in [dlp]: {error}")))?;
+        Ok(Self { preset, approvals, loops, rules: rule.into_iter().map(placed).collect(), dlp })
     }
 
     /// What holds while the file cannot be understood: each call is asked about.
     pub fn strictest() -> Self {
         Self { preset: Preset::AskForEverything, ..Self::default() }
+    }
+
+    /// Looks through messages; none when it cannot, and then nothing may pass.
+    pub fn scanner(&self) -> Option<&Scanner> {
+        self.dlp.scanner.as_ref()
     }
 
     /// What decides where no rule does.
@@ -201,6 +218,49 @@ impl Policy {
             }
             None => by_preset(self.preset, call.marks),
         }
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            preset: Preset::default(),
+            approvals: ApprovalSettings::default(),
+            loops: LoopSettings::default(),
+            rules: Vec::new(),
+            dlp: Dlp::built_in(),
+        }
+    }
+}
+
+impl Dlp {
+    fn new(policy: DlpPolicy) -> Result<Self, DlpError> {
+        if policy == DlpPolicy::default() {
+            return Ok(Self::built_in());
+        }
+        Ok(Self { scanner: Some(Scanner::new(&policy)?), policy })
+    }
+
+    /// What is looked for where the user says nothing, made once.
+    fn built_in() -> Self {
+        static SCANNER: LazyLock<Option<Scanner>> =
+            LazyLock::new(|| Scanner::new(&DlpPolicy::default()).ok());
+        Self { policy: DlpPolicy::default(), scanner: SCANNER.clone() }
+    }
+}
+
+impl PartialEq for Dlp {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy
+    }
+}
+
+impl fmt::Debug for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Policy")
+            .field("preset", &self.preset)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 

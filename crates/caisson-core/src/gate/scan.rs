@@ -38,6 +38,7 @@ pub use policy::{Action, Canary, Detector, DlpPolicy, DlpRule};
 pub use secrets::OwnSecrets;
 
 use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use crate::model::ServerName;
 use detectors::Detectors;
@@ -54,7 +55,7 @@ const SHORTEST_CANARY: usize = 8;
 pub struct Scanner(Arc<Rules>);
 
 /// Which way a message goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// To a server: requests with their arguments, and what a client answers.

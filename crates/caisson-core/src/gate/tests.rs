@@ -14,8 +14,14 @@ use crate::{
 /// Tools called `get…` are read-only.
 struct Tools;
 
-impl Definitions for Tools {
-    fn of(&self, _: &ServerName, tool: &str) -> Option<Definition> {
+impl Known for Tools {
+    fn secrets(&self, _: &ServerName) -> OwnSecrets {
+        let (name, value) =
+            ("TOKEN".parse().unwrap(), caisson_wire::SecretBytes::from(b"hunter2-hunter2".to_vec()));
+        OwnSecrets::new([(&name, &value)]).unwrap()
+    }
+
+    fn tool(&self, _: &ServerName, tool: &str) -> Option<Definition> {
         let marks = Marks { read_only: tool.starts_with("get"), ..Marks::default() };
         Some(Definition { marks, digest: Digest::of(tool.as_bytes()) })
     }
@@ -36,7 +42,7 @@ fn setup(policy: &str) -> Setup {
     let audit = Audit::in_memory(SystemTime::now).unwrap();
     let gate = Gate::new(GateParts {
         policy: rules,
-        definitions: Arc::new(Tools),
+        known: Arc::new(Tools),
         audit: audit.clone(),
         approvals: Approvals::open(State::in_memory().unwrap(), sender.clone(), clock.clone()).unwrap(),
         ..GateParts::for_test(tokens, clock)
@@ -59,7 +65,7 @@ impl Setup {
     fn admit(&self, message: &str) -> Admission {
         let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
         let principal = self.gate.local(LocalCaller::Control);
-        self.gate.admit(&principal, &"files".parse().unwrap(), &envelope, kind)
+        self.gate.admit(&principal, &"files".parse().unwrap(), message.as_bytes(), (&envelope, kind))
     }
 
     fn asked(&self, message: &str) -> Box<Asked> {
@@ -162,6 +168,51 @@ async fn arguments_that_may_be_misread_are_refused() {
     let setup = setup("preset = 'never-ask'");
     let twice = setup.denied(&call("get_it", r#"{"path":"/a","path":"/b"}"#));
     assert!(matches!(twice, Denial::Unclear { .. }), "{twice:?}");
+}
+
+#[tokio::test]
+async fn own_secrets_pass_neither_way() {
+    let setup = setup("preset = 'never-ask'");
+    let Admission::Permitted(mut permit) =
+        setup.admit(&call("get_it", r#"{"text":"it is hunter2-hunter2"}"#))
+    else {
+        panic!("it is permitted");
+    };
+    let sent = permit.take_message().unwrap();
+    let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["params"]["arguments"]["text"], "it is [redacted: secret TOKEN]");
+    let inspector = permit.take_inspector().unwrap();
+    let hex = "hunter2-hunter2".bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let answer =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{hex}"}}]}}}}"#);
+    let seen = inspector.incoming(answer.into(), Some("get_it")).unwrap();
+    assert!(!String::from_utf8_lossy(&seen).contains(&hex), "{seen:?}");
+    let note: bytes::Bytes =
+        r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"fine"}}"#.into();
+    assert_eq!(inspector.incoming(note.clone(), None), Some(note));
+    drop(permit);
+    assert_eq!(setup.happened().await, ["found", "called", "found", "unanswered"]);
+}
+
+#[tokio::test]
+async fn what_a_call_carries_is_decided_on() {
+    let key =
+        format!("-----BEGIN PRIVATE KEY-----\\n{}\\n-----END PRIVATE KEY-----", "MIIabc0123456789".repeat(8));
+    let with_key = call("get_it", &format!(r#"{{"text":"{key}"}}"#));
+    let setup = setup("");
+    let denial = setup.denied(&with_key);
+    assert!(matches!(&denial, Denial::Carries { what } if what.contains("key")), "{denial:?}");
+    // What a tool may well be for is a person's to judge, also where the tool only reads.
+    let password = call("get_it", r#"{"url":"postgres://me:Xk29vQpL77aa@db.example.com/x"}"#);
+    let asked = setup.asked(&password);
+    let question = setup.gate.approvals().list().pop().unwrap();
+    assert!(matches!(question.by, By::Carries { .. }), "{question:?}");
+    assert!(!question.arguments.contains("Xk29vQpL77aa"), "{}", question.arguments);
+    drop(asked);
+    setup
+        .policy
+        .send_replace(Arc::new(Policy::parse("[[dlp.rule]]\nkind = '*'\naction = 'ignore'").unwrap()));
+    assert!(setup.is_permitted(&with_key) && setup.is_permitted(&password));
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl Front {
         message: Bytes,
     ) -> Result<Result<Exchange, Denial>, SandboxError> {
         let Ok((envelope, kind)) = Envelope::read(&message) else { return Err(SandboxError::WrongPermit) };
-        match self.gate.admit(&self.principal, &server.clone().into(), &envelope, kind) {
+        match self.gate.admit(&self.principal, &server.clone().into(), &message, (&envelope, kind)) {
             Admission::Permitted(permit) => self.members.ask(permit, message).await.map(Ok),
             Admission::Denied(denial) => Ok(Err(denial)),
             Admission::Asked(asked) => {

@@ -145,7 +145,12 @@ impl Setup {
         params["_meta"] = json!({"io.modelcontextprotocol/clientCapabilities": {"roots": {}}});
         let request = json!({"jsonrpc": "2.0", "id": "q", "method": method, "params": params}).to_string();
         let (envelope, kind) = Envelope::read(request.as_bytes()).unwrap();
-        let permit = self.gate.admit(&self.principal, &work(), &envelope, kind).settle().await.unwrap();
+        let permit = self
+            .gate
+            .admit(&self.principal, &work(), request.as_bytes(), (&envelope, kind))
+            .settle()
+            .await
+            .unwrap();
         self.groups.ask(&permit, &self.principal, request.clone().into()).await.unwrap()
     }
 
@@ -380,7 +385,12 @@ async fn a_client_with_sessions_uses_a_group() {
     let mut ask = async |message: Value| {
         let message = message.to_string();
         let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
-        let permit = setup.gate.admit(&setup.principal, &work(), &envelope, kind).settle().await.unwrap();
+        let permit = setup
+            .gate
+            .admit(&setup.principal, &work(), message.as_bytes(), (&envelope, kind))
+            .settle()
+            .await
+            .unwrap();
         sender.send(permit, message.as_bytes()).await.unwrap();
         if kind != EnvelopeKind::Request {
             return Value::Null;

@@ -178,7 +178,7 @@ impl Relay {
                     Err(error) => Some(answer(None, -32600, &error.to_string())),
                     Ok((envelope, kind)) => {
                         let id = envelope.id.clone().filter(|_| kind == EnvelopeKind::Request);
-                        let admission = gate.admit(&principal, &endpoint, &envelope, kind);
+                        let admission = gate.admit(&principal, &endpoint, line, (&envelope, kind));
                         if let (Some(id), Admission::Permitted(_) | Admission::Asked(_)) = (&id, &admission)
                             && told.send(Told::Asked(id.clone())).await.is_err()
                         {

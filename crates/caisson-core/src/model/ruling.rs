@@ -83,6 +83,11 @@ pub enum By {
         /// Beyond this rate.
         beyond: String,
     },
+    /// The call carries what a person should hear of.
+    Carries {
+        /// What.
+        what: String,
+    },
     /// A person was asked.
     Person {
         /// For how long they have allowed it.
@@ -117,6 +122,7 @@ impl fmt::Display for By {
             }
             Self::Preset { preset, .. } => write!(f, "the preset \"{preset}\""),
             Self::Loop { beyond } => write!(f, "the same call came more often than {beyond}"),
+            Self::Carries { what } => write!(f, "it carries: {what}"),
             Self::Person { lasting } => write!(f, "a person has allowed it {lasting}"),
             Self::Grant { id } => write!(f, "it was allowed before (grant {id})"),
         }

@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
 use crate::{
-    gate::{Asked, CallerId, OpenCall, Permit},
+    gate::{Asked, CallerId, Inspector, OpenCall, Permit},
     model::{Envelope, EnvelopeKind, ServerName, error_response},
 };
 
@@ -28,18 +28,20 @@ pub struct Exchange {
     _cancels: DropGuard,
     /// The call it carries, until it is answered.
     call: Option<Box<OpenCall>>,
+    /// Looks through what comes back.
+    inspector: Option<Box<Inspector>>,
 }
 
 impl Exchange {
     /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
     /// triggered, that nobody waits any more.
     pub(crate) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
-        Self { messages, _cancels: cancels, call: None }
+        Self { messages, _cancels: cancels, call: None, inspector: None }
     }
 
-    /// The same exchange, which tells this call of its answer.
-    pub(super) fn with_call(self, call: Option<Box<OpenCall>>) -> Self {
-        Self { call, ..self }
+    /// The same exchange, which tells this call of its answer, and lets through what may reach a client.
+    pub(super) fn watched(self, call: Option<Box<OpenCall>>, inspector: Option<Box<Inspector>>) -> Self {
+        Self { call, inspector, ..self }
     }
 
     /// An exchange that begins when a person has allowed it, as `begin` does. Meanwhile its client is told that it is
@@ -117,15 +119,25 @@ impl Exchange {
 
     /// As [`Self::next`], polled.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, SessionError>>> {
-        let next = self.messages.poll_recv(cx);
-        if let Poll::Ready(Some(Ok(message))) = &next
-            && self.call.is_some()
-            && let Ok((_, EnvelopeKind::Response)) = Envelope::read(message)
-            && let Some(call) = self.call.take()
-        {
-            call.answered(message);
+        loop {
+            let message = match ready!(self.messages.poll_recv(cx)) {
+                Some(Ok(message)) => message,
+                other => return Poll::Ready(other),
+            };
+            let tool = self.call.as_ref().map(|call| call.tool());
+            let looked = match &self.inspector {
+                Some(inspector) => inspector.incoming(message, tool),
+                None => Some(message),
+            };
+            let Some(message) = looked else { continue };
+            if self.call.is_some()
+                && let Ok((_, EnvelopeKind::Response)) = Envelope::read(&message)
+                && let Some(call) = self.call.take()
+            {
+                call.answered(&message);
+            }
+            return Poll::Ready(Some(Ok(message)));
         }
-        next
     }
 }
 

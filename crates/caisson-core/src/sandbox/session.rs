@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{SessionError, lease::Lease, stdio::StdioReader};
 use crate::{
-    gate::{OpenCall, Permit, Permitted},
+    gate::{Inspector, OpenCall, Permit, Permitted},
     model::{Endpoint, Envelope, EnvelopeKind, RequestId, ServerName},
 };
 
@@ -47,6 +47,8 @@ pub struct SessionSender {
 pub struct SessionReceiver {
     source: Source,
     calls: OpenCalls,
+    /// Looks through what is received.
+    inspector: Option<Box<Inspector>>,
     _lease: Option<Arc<Lease>>,
 }
 
@@ -96,7 +98,8 @@ impl Session {
     }
 
     fn of(sender: SessionSender, source: Source, lease: Option<Arc<Lease>>) -> Self {
-        let receiver = SessionReceiver { source, calls: sender.calls.clone(), _lease: lease };
+        let receiver =
+            SessionReceiver { source, calls: sender.calls.clone(), inspector: None, _lease: lease };
         Self { sender, receiver }
     }
 
@@ -107,6 +110,12 @@ impl Session {
     ) -> (Self, mpsc::Receiver<Bytes>, mpsc::Sender<Result<Bytes, SessionError>>) {
         let (session, ends, incoming) = Self::carried(endpoint, None);
         (session, ends.outgoing, incoming)
+    }
+
+    /// The same session, of which only what may reach a client is received.
+    pub(super) fn inspected(mut self, inspector: Option<Box<Inspector>>) -> Self {
+        self.receiver.inspector = inspector;
+        self
     }
 
     /// Whether each request takes a place of its own in the pipe, as it does with an HTTP server.
@@ -143,7 +152,10 @@ impl SessionSender {
             Some(call) => self.calls.begin(call),
             None => self.calls.cancel(message),
         }
-        self.pass(message).await
+        match permit.take_message() {
+            Some(instead) => self.pass(&instead).await,
+            None => self.pass(message).await,
+        }
     }
 
     /// Sends one JSON-RPC message on, as [`Self::send`] does, for which a permit was shown further up.
@@ -167,14 +179,26 @@ impl SessionReceiver {
     /// # Errors
     /// When the server has ended without being asked to, or does not keep to the protocol. Then comes no more.
     pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
-        let next = match &mut self.source {
-            Source::Stdio(reader) => reader.next().await,
-            Source::Messages(messages) => messages.recv().await,
-        };
-        if let Some(Ok(message)) = &next {
-            self.calls.hear(message);
+        loop {
+            let next = match &mut self.source {
+                Source::Stdio(reader) => reader.next().await,
+                Source::Messages(messages) => messages.recv().await,
+            };
+            let message = match next {
+                Some(Ok(message)) => message,
+                other => return other,
+            };
+            let call = self.calls.answered_by(&message);
+            let looked = match &self.inspector {
+                Some(inspector) => inspector.incoming(message, call.as_ref().map(|call| call.tool())),
+                None => Some(message),
+            };
+            let Some(message) = looked else { continue };
+            if let Some(call) = call {
+                call.answered(&message);
+            }
+            return Some(Ok(message));
         }
-        next
     }
 }
 
@@ -197,14 +221,15 @@ impl OpenCalls {
         }
     }
 
-    /// The server has said something: perhaps an answer.
-    fn hear(&self, message: &[u8]) {
+    /// The call that a message of the server's answers, which is then no longer open.
+    fn answered_by(&self, message: &[u8]) -> Option<Box<OpenCall>> {
         let mut calls = self.lock();
-        if !calls.is_empty()
-            && let Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) = Envelope::read(message)
-            && let Some(call) = calls.remove(&id)
-        {
-            call.answered(message);
+        if calls.is_empty() {
+            return None;
+        }
+        match Envelope::read(message) {
+            Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) => calls.remove(&id),
+            Ok(_) | Err(_) => None,
         }
     }
 
