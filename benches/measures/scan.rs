@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The size of a large result, in bytes.
-const LARGE: usize = 8 << 20;
+const LARGE: usize = 1 << 20;
 const SMALL: usize = 1 << 10;
 /// Each is measured again and again for so long; the fastest counts.
 const LONG: Duration = Duration::from_millis(1500);

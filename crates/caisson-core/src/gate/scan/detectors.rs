@@ -3,10 +3,14 @@
 
 use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{
+    Anchored,
+    automaton::{Automaton as _, StateID},
+    dfa::DFA,
+};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{Detector, DlpError, DlpPolicy, checks};
+use super::{Checksum, Detector, DlpError, DlpPolicy, checks};
 
 /// The detectors that are built in, as data.
 const BUILT_IN: [&str; 5] = [
@@ -26,7 +30,8 @@ const EXPRESSION: usize = 1 << 20;
 
 pub(super) struct Detectors {
     all: Vec<Ready>,
-    keywords: AhoCorasick,
+    keywords: DFA,
+    start: StateID,
     /// For each keyword, the detectors that have it.
     by_keyword: Vec<Vec<u16>>,
     /// Those that are tried at numbers, and those that are tried everywhere.
@@ -91,29 +96,42 @@ impl Detectors {
                 everywhere.push(number);
             }
         }
-        let keywords = AhoCorasick::builder()
+        let keywords = DFA::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
+            .prefilter(false)
             .build(&words)
             .map_err(DlpError::Keywords)?;
-        Ok(Self { all, keywords, by_keyword, at_numbers, everywhere })
+        let start = keywords.start_state(Anchored::No).map_err(DlpError::Start)?;
+        Ok(Self { all, keywords, start, by_keyword, at_numbers, everywhere })
     }
 
     pub(super) fn all(&self) -> &[Ready] {
         &self.all
     }
 
-    /// The places where a detector may find something, with its number.
-    pub(super) fn candidates<'a>(&'a self, text: Text<'a>) -> impl Iterator<Item = (Range<usize>, u16)> {
-        self.keywords.find_overlapping_iter(text.bytes).flat_map(move |hit| {
-            self.by_keyword[hit.pattern().as_usize()].iter().map(move |number| (hit.range(), *number))
-        })
+    /// Tells each place where a detector may find something, with its number. All that passes goes through this loop,
+    /// so it is written out: the library's own keeps its place in memory from byte to byte.
+    pub(super) fn candidates(&self, text: &[u8], mut tell: impl FnMut(Range<usize>, u16)) {
+        let (keywords, mut state) = (&self.keywords, self.start);
+        for (at, byte) in text.iter().enumerate() {
+            state = keywords.next_state(Anchored::No, state, *byte);
+            if keywords.is_special(state) && keywords.is_match(state) {
+                for number in 0..keywords.match_len(state) {
+                    let keyword = keywords.match_pattern(state, number);
+                    let place = at + 1 - keywords.pattern_len(keyword)..at + 1;
+                    for detector in &self.by_keyword[keyword.as_usize()] {
+                        tell(place.clone(), *detector);
+                    }
+                }
+            }
+        }
     }
 
     /// Whether a field's name tells of its value what some detector looks for.
     pub(super) fn names_values(&self, name: &[u8]) -> bool {
-        let names = Text { bytes: name, is_prose: true };
-        self.candidates(names).any(|(_, number)| self.all[usize::from(number)].finds_beside())
+        let mut names = false;
+        self.candidates(name, |_, number| names = names || self.all[usize::from(number)].finds_beside());
+        names
     }
 
     pub(super) fn at_numbers(&self) -> &[u16] {
@@ -184,6 +202,12 @@ impl Ready {
         {
             return None;
         }
+        // What mixes no digits with its letters is found often, as `token = next_token`: that is told at once.
+        if self.detector.checksum == Some(Checksum::Mixed)
+            && !bytes[whole.clone()].iter().any(u8::is_ascii_digit)
+        {
+            return None;
+        }
         let regex = self.regex()?;
         let at = if regex.captures_len() > 1 {
             let group = regex.captures(&bytes[whole.clone()])?.get(1)?.range();
@@ -193,8 +217,8 @@ impl Ready {
         };
         let (value, Detector { entropy, checksum, .. }) = (&bytes[at.clone()], &self.detector);
         let is_one = !value.is_empty()
-            && entropy.is_none_or(|least| checks::entropy(value) >= least)
             && checksum.is_none_or(|checksum| checksum.holds(value))
+            && entropy.is_none_or(|least| checks::entropy(value) >= least)
             && !(self.is_credential && checks::is_placeholder(value));
         is_one.then_some(at)
     }

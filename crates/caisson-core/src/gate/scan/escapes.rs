@@ -40,20 +40,20 @@ impl Meant {
 
 impl Undone {
     /// Undoes the escapes that begin with one of these bytes.
-    pub(super) fn new(text: &[u8], begins: fn(u8) -> bool, escape: Escape) -> Self {
+    pub(super) fn new(text: &[u8], begins: impl Fn(u8) -> bool + Copy, escape: Escape) -> Self {
         let mut undone = Self { bytes: Vec::with_capacity(text.len()), steps: Vec::new() };
         undone.fill(text, begins, escape, true);
         undone
     }
 
     /// The text alone, without where it stood.
-    pub(super) fn text(text: &[u8], begins: fn(u8) -> bool, escape: Escape) -> Vec<u8> {
+    pub(super) fn text(text: &[u8], begins: impl Fn(u8) -> bool + Copy, escape: Escape) -> Vec<u8> {
         let mut undone = Self { bytes: Vec::with_capacity(text.len()), steps: Vec::new() };
         undone.fill(text, begins, escape, false);
         undone.bytes
     }
 
-    fn fill(&mut self, text: &[u8], begins: fn(u8) -> bool, escape: Escape, with_steps: bool) {
+    fn fill(&mut self, text: &[u8], begins: impl Fn(u8) -> bool + Copy, escape: Escape, with_steps: bool) {
         let mut rest = text;
         while let Some(at) = position(rest, begins) {
             self.bytes.extend_from_slice(&rest[..at]);

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
@@ -15,11 +15,15 @@ pub(super) const SHORTEST: usize = 6;
 const SHORTEST_LINE: usize = 16;
 /// Forms of so many bytes together are found with a table of all their states; more would make it too large.
 const MOST_IN_TABLE: usize = 8 << 10;
+/// So many bytes of a form are enough to tell whether there may be one.
+const PREFIX: usize = 16;
 
 /// Finds the forms of some texts, each known by its number.
 #[derive(Default)]
 pub(super) struct Exact {
     finder: Option<AhoCorasick>,
+    /// Tells faster whether there is any, which is rare.
+    any: Option<AhoCorasick>,
     /// For each form, the number of its text.
     texts: Vec<u16>,
     longest: usize,
@@ -47,13 +51,23 @@ impl Exact {
         let kind = if bytes <= MOST_IN_TABLE { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
         let finder =
             AhoCorasick::builder().kind(Some(kind)).build(all.iter().map(|(form, _)| form.expose()))?;
+        let any = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostFirst)
+            .kind(Some(kind))
+            .build(all.iter().map(|(form, _)| &form.expose()[..form.expose().len().min(PREFIX)]))?;
         let longest = all.iter().map(|(form, _)| form.expose().len()).max().unwrap_or_default();
-        Ok(Self { finder: Some(finder), texts: all.into_iter().map(|(_, number)| number).collect(), longest })
+        Ok(Self {
+            finder: Some(finder),
+            any: Some(any),
+            texts: all.into_iter().map(|(_, number)| number).collect(),
+            longest,
+        })
     }
 
     /// Every place of every form, with the number of its text.
     pub(super) fn find(&self, text: &[u8]) -> impl Iterator<Item = (Range<usize>, u16)> {
-        let hits = self.finder.iter().flat_map(move |finder| finder.find_overlapping_iter(text));
+        let finder = self.finder.as_ref().filter(|_| self.any.as_ref().is_some_and(|any| any.is_match(text)));
+        let hits = finder.into_iter().flat_map(move |finder| finder.find_overlapping_iter(text));
         hits.map(|hit| (hit.range(), self.texts[hit.pattern().as_usize()]))
     }
 

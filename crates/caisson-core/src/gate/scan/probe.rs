@@ -89,13 +89,18 @@ impl<'a> Probe<'a> {
     /// Values of a field that are known by its name. `text` is both, and the value begins at `from`.
     pub(super) fn look_beside(&self, text: &[u8], from: usize) -> Vec<Hit> {
         let text = Text { bytes: text, is_prose: std::str::from_utf8(text).is_ok() };
-        let beside = |number: u16| self.detectors.all()[usize::from(number)].finds_beside();
-        let found = self.detectors.candidates(text).take_while(|(place, _)| place.start < from);
-        let found = found.filter(|(_, number)| beside(*number)).filter_map(|(place, number)| {
-            let range = self.detectors.all()[usize::from(number)].find_at(text, &place)?;
-            (range.start >= from).then(|| Hit { range, what: What::Detector(number), encoded: Vec::new() })
+        let (all, mut hits) = (self.detectors.all(), Vec::new());
+        self.detectors.candidates(text.bytes, |place, number| {
+            let ready = &all[usize::from(number)];
+            if place.start < from
+                && ready.finds_beside()
+                && let Some(range) = ready.find_at(text, &place)
+                && range.start >= from
+            {
+                hits.push(Hit { range, what: What::Detector(number), encoded: Vec::new() });
+            }
         });
-        found.collect()
+        hits
     }
 
     fn look_within(&mut self, bytes: &[u8], depth: u8, hits: &mut Vec<Hit>) {
@@ -138,16 +143,16 @@ impl<'a> Probe<'a> {
 
     fn detect(&self, text: Text<'_>, hits: &mut Vec<Hit>) {
         let all = self.detectors.all();
-        for (place, number) in self.detectors.candidates(text) {
+        self.detectors.candidates(text.bytes, |place, number| {
             let what = What::Detector(number);
             // What lies within something of the same kind is a part of it.
-            if hits.iter().rev().take(4).any(|hit| hit.what == what && hit.range.contains(&place.start)) {
-                continue;
-            }
-            if let Some(range) = all[usize::from(number)].find_at(text, &place) {
+            let is_part = |hit: &Hit| hit.what == what && hit.range.contains(&place.start);
+            if !hits.iter().rev().take(4).any(is_part)
+                && let Some(range) = all[usize::from(number)].find_at(text, &place)
+            {
                 hits.push(Hit { range, what, encoded: Vec::new() });
             }
-        }
+        });
         if text.is_prose {
             for place in runs::numbers(text.bytes) {
                 for number in self.detectors.at_numbers() {
@@ -180,8 +185,8 @@ impl<'a> Probe<'a> {
     fn undo(
         &mut self,
         text: &[u8],
-        begins: fn(u8) -> bool,
-        telling: fn(&[u8]) -> bool,
+        begins: impl Fn(u8) -> bool + Copy,
+        telling: impl Fn(&[u8]) -> bool,
         how: (escapes::Escape, Encoding),
         depth: u8,
         hits: &mut Vec<Hit>,
@@ -194,7 +199,7 @@ impl<'a> Probe<'a> {
         &mut self,
         text: &[u8],
         regions: Vec<Range<usize>>,
-        begins: fn(u8) -> bool,
+        begins: impl Fn(u8) -> bool + Copy,
         (escape, encoding): (escapes::Escape, Encoding),
         depth: u8,
         hits: &mut Vec<Hit>,

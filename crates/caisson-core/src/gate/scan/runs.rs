@@ -13,8 +13,13 @@ const SHORTEST_LINE: usize = 60;
 
 /// The first byte of a text that is as asked. Looks at many bytes at once, so that the compiler can.
 pub(super) fn position(text: &[u8], is_it: impl Fn(u8) -> bool) -> Option<usize> {
-    let mut chunks = text.chunks_exact(32);
-    let mut at = 0;
+    // Where such bytes are many, the next is near.
+    let (near, far) = text.split_at(text.len().min(8));
+    if let Some(at) = near.iter().position(|byte| is_it(*byte)) {
+        return Some(at);
+    }
+    let mut chunks = far.chunks_exact(32);
+    let mut at = near.len();
     for chunk in chunks.by_ref() {
         if chunk.iter().fold(false, |any, byte| any | is_it(*byte)) {
             break;
@@ -62,7 +67,8 @@ pub(super) fn encoded(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
 }
 
 fn end_of_line(text: &[u8], from: usize) -> usize {
-    position(&text[from..], |byte| !base64::is_character(byte)).map_or(text.len(), |length| from + length)
+    // Most runs are words: to look at many bytes at once would not pay.
+    from + text[from..].iter().take_while(|byte| base64::is_character(**byte)).count()
 }
 
 fn after_break(text: &[u8], at: usize) -> Option<usize> {

@@ -79,7 +79,7 @@ impl<'a> Site<'a> {
 /// The text of a token: borrowed where it has no escapes.
 pub(super) fn text<'m>(message: &'m [u8], token: &Token) -> Cow<'m, [u8]> {
     let written = &message[token.span.clone()];
-    if token.escaped { Undone::text(written, is_backslash, backslash).into() } else { written.into() }
+    if token.escaped { Undone::text(written, |byte| byte == b'\\', backslash).into() } else { written.into() }
 }
 
 /// Whether a field's value is to be read as base64.
@@ -91,11 +91,7 @@ pub(super) fn is_blob(key: Option<&[u8]>, text: &[u8]) -> bool {
 }
 
 fn undone(message: &[u8], token: &Token) -> Option<Undone> {
-    token.escaped.then(|| Undone::new(&message[token.span.clone()], is_backslash, backslash))
-}
-
-fn is_backslash(byte: u8) -> bool {
-    byte == b'\\'
+    token.escaped.then(|| Undone::new(&message[token.span.clone()], |byte| byte == b'\\', backslash))
 }
 
 /// A stretch of a token's text, as it is written in the message: whole characters, whole escapes.

@@ -37,7 +37,15 @@ pub(super) fn find(text: &str) -> Unseen {
     let (bytes, mut unseen, mut at) = (text.as_bytes(), Unseen::default(), 0);
     while let Some(ahead) = position(&bytes[at..], |byte| byte >= 0x80) {
         at += ahead;
-        while let Some(c) = text[at..].chars().next().filter(|c| !c.is_ascii()) {
+        loop {
+            if let Some(length) = harmless(bytes, at) {
+                at += length;
+                continue;
+            }
+            let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()).filter(|c| !c.is_ascii())
+            else {
+                break;
+            };
             let end = at + c.len_utf8();
             if may_matter(c) {
                 at = unseen.look(text, at, end, c);
@@ -49,7 +57,27 @@ pub(super) fn find(text: &str) -> Unseen {
     unseen
 }
 
-/// Most characters of most scripts are told by their number alone.
+/// The length of a character that cannot matter, told by its first bytes and its neighbours: most of most texts.
+fn harmless(bytes: &[u8], at: usize) -> Option<usize> {
+    let second = || bytes.get(at + 1).copied().unwrap_or_default();
+    let beside_letter = |length: usize| {
+        let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphabetic);
+        is_letter(at + length) || at > 0 && is_letter(at - 1)
+    };
+    match bytes.get(at)? {
+        0xC3..=0xC8 | 0xD7 | 0xD9..=0xDF => Some(2),
+        // Latin, Greek, Cyrillic and Armenian letters: alike beside those of ASCII only.
+        0xC9..=0xCC | 0xCE..=0xD6 if !beside_letter(2) => Some(2),
+        0xD8 if second() != 0x9C => Some(2),
+        0xE0 | 0xE4..=0xED => Some(3),
+        0xE2 if second() > 0x81 => Some(3),
+        0xE3 if second() != 0x85 => Some(3),
+        0xF0 if second() == 0x9F || second() >= 0xA0 => Some(4),
+        _ => None,
+    }
+}
+
+/// Most other characters of most scripts are told by their number alone.
 fn may_matter(c: char) -> bool {
     let number = u32::from(c);
     !matches!(number, 0xA0..=0xAC | 0xAE..=0x250 | 0x530..=0x61B | 0x620..=0x115E | 0x2070..=0x3163 | 0x3165..=0xFDFF | 0x1F000..=0x1FFFF)

@@ -40,9 +40,13 @@ pub(super) fn find_one(scanner: &Scanner, kind: &str, template: &str) -> Option<
         let places: Vec<_> = if ready.detector.numbers {
             runs::numbers(bytes).collect()
         } else {
-            let candidates =
-                detectors.candidates(text).filter(|(_, candidate)| usize::from(*candidate) == number);
-            candidates.map(|(place, _)| place).collect()
+            let mut places = Vec::new();
+            detectors.candidates(bytes, |place, candidate| {
+                if usize::from(candidate) == number {
+                    places.push(place);
+                }
+            });
+            places
         };
         places.iter().any(|place| ready.find_at(text, place).is_some())
     };
