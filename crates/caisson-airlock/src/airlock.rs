@@ -55,7 +55,7 @@ pub(crate) enum Fault {
 pub(crate) async fn run(socket: Option<&Path>) -> Result<(), Fault> {
     let reaper = Reaper::start()?;
     let mut terminate = signal(SignalKind::terminate())?;
-    let pipe = tokio::select! {
+    let (pipe, hatch) = tokio::select! {
         pipe = pipe::take(socket) => pipe.map_err(Fault::Pipe)?,
         _asked = terminate.recv() => return Ok(()),
     };
@@ -73,7 +73,7 @@ pub(crate) async fn run(socket: Option<&Path>) -> Result<(), Fault> {
         _asked = terminate.recv() => return Ok(()),
     };
     let processes = Processes::new(reaper.clone(), opener.clone(), events.clone(), launch.grace_ms);
-    let egress = Egress::start(opener, events.clone()).await;
+    let egress = Egress::start(opener, hatch, events.clone()).await;
     let airlock = match Airlock::launch(launch, processes.clone(), egress).await {
         Ok(airlock) => Arc::new(airlock),
         Err(reason) => {

@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use caisson_wire::{self as wire, AirlockEvent, EgressName, Opener};
+use caisson_wire::{self as wire, AirlockEvent, EgressName, Opener, splice::Pipes};
 use rustix::process::{Resource, getrlimit};
 use tokio::{
     net::{TcpListener, TcpStream, UdpSocket},
@@ -30,7 +30,7 @@ use tokio::{
 };
 
 use self::{names::Names, refusals::Refusals};
-use crate::events::Events;
+use crate::{events::Events, hatch::Hatch};
 
 /// Connections at a time, to names and to the proxy together: each is a stream of the pipe.
 const MOST_CONNECTIONS: usize = 128;
@@ -53,6 +53,8 @@ pub(crate) struct Egress(Arc<Shared>);
 
 struct Shared {
     opener: Opener,
+    hatch: Option<Hatch>,
+    pipes: Pipes,
     events: Events,
     names: watch::Sender<Arc<Names>>,
     listeners: Mutex<HashMap<EgressName, AbortHandle>>,
@@ -64,9 +66,11 @@ struct Shared {
 
 impl Egress {
     /// Starts the DNS server and the proxy. Where their ports cannot be had, the host is warned.
-    pub(crate) async fn start(opener: Opener, events: Events) -> Self {
+    pub(crate) async fn start(opener: Opener, hatch: Option<Hatch>, events: Events) -> Self {
         let egress = Self(Arc::new(Shared {
             opener,
+            hatch,
+            pipes: Pipes::default(),
             events,
             names: watch::Sender::default(),
             listeners: Mutex::default(),
@@ -167,6 +171,8 @@ impl Egress {
                 sleep(BREATHER).await;
                 continue;
             };
+            // A failure costs speed, nothing else.
+            drop(client.set_nodelay(true));
             if let Ok(room) = self.0.room.clone().try_acquire_owned() {
                 let served = serve(self.clone(), client);
                 tokio::spawn(async move {

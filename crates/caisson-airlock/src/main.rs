@@ -11,6 +11,7 @@ mod egress;
 mod events;
 mod family;
 mod files;
+mod hatch;
 mod input;
 mod limits;
 mod output;

@@ -5,8 +5,12 @@
 //! router, a database on loopback, or a cloud's metadata service (DNS rebinding).
 
 mod address;
+#[cfg(target_os = "linux")]
+mod bytes_only;
 mod carry;
 mod greeting;
+#[cfg_attr(not(target_os = "linux"), path = "egress/hatch/never.rs")]
+mod hatch;
 mod rules;
 
 use std::{
@@ -23,7 +27,10 @@ use tokio::{net::TcpStream, time::timeout};
 use crate::model::{HostRule, Refused};
 
 pub use address::{Reach, reach};
-pub use carry::{CarryError, Tally, carry};
+#[cfg(target_os = "linux")]
+pub use bytes_only::BytesOnly;
+pub use carry::{CarryError, Tally, carry, carry_beside};
+pub use hatch::{Hatch, Hose};
 pub use rules::{Decision, HostRules, Trial};
 
 /// How long one address may take to answer.

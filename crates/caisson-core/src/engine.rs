@@ -18,7 +18,7 @@ mod error;
 mod facts;
 mod image;
 mod machine;
-#[cfg_attr(not(unix), path = "engine/meeting/never.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "engine/meeting/never.rs")]
 mod meeting;
 mod ours;
 mod pipe;

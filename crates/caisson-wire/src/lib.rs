@@ -4,6 +4,7 @@
 //! [`Header`], that says what the stream is. A frame is a length, four bytes big-endian, and so many bytes
 //! of JSON ([`frame`]). Either side treats the other as hostile: every length is capped, nothing panics.
 
+mod beside;
 mod driver;
 mod files;
 pub mod frame;
@@ -16,12 +17,15 @@ mod mux;
 mod pattern;
 mod pressure;
 pub mod probe;
+#[cfg(target_os = "linux")]
+pub mod splice;
 mod stream;
 
+pub use beside::Beside;
 pub use files::{FileFate, FileRemark, FilesReport, FilesTask, FoundFile, WHOLE};
 pub use message::{
-    AirlockEvent, Command, Connection, Egress, EgressName, EgressRule, Exit, FileMode, Header, Launch,
-    LaunchFile, Mode, Order, ProcessId, ProcessLimits, Refusal, SecretBytes, SessionFolders,
+    AirlockEvent, Command, Connection, Egress, EgressName, EgressRule, Exit, FileMode, Handed, Header,
+    Launch, LaunchFile, Mode, Order, ProcessId, ProcessLimits, Refusal, SecretBytes, SessionFolders,
 };
 pub use mux::{Incoming, MOST_OPENED, Mux, MuxError, Opener};
 pub use pattern::{HostPattern, HostPatternError, address_of};

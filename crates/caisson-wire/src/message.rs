@@ -62,6 +62,12 @@ pub struct ProcessId(pub u64);
 pub enum Connection {
     /// Connected; bytes follow both ways.
     Open,
+    /// Connected, on [`Header::Egress`] alone: bytes take a socket that was sent under this number, beside the pipe
+    /// ([`Beside`](crate::Beside)). Answered by one frame of [`Handed`].
+    Beside {
+        /// The host's name for the socket.
+        number: u64,
+    },
     /// Not connected; the stream ends.
     Refused {
         /// Why.
@@ -69,6 +75,16 @@ pub enum Connection {
         /// For people.
         detail: String,
     },
+}
+
+/// What became of the socket of [`Connection::Beside`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "handed", rename_all = "snake_case")]
+pub enum Handed {
+    /// It is here. The stream carries no byte any more: each half of it ends in good order, or not, as the socket's does.
+    Taken,
+    /// It did not come. Bytes follow on the stream, as after [`Connection::Open`].
+    Missing,
 }
 
 /// Why a connection was refused.

@@ -48,9 +48,16 @@ pub enum MuxError {
 }
 
 impl MuxError {
-    /// Whether the other side broke the protocol; else the pipe itself has ended or failed.
+    /// Whether the other side broke the protocol; else the pipe itself has ended or failed. A pipe fails with
+    /// `InvalidData` when what came on it is no byte at all.
     pub fn is_breach(&self) -> bool {
-        matches!(self, Self::Failed(error) if !matches!(error, yamux::ConnectionError::Io(_) | yamux::ConnectionError::Closed))
+        match self {
+            Self::Closed | Self::Full | Self::Failed(yamux::ConnectionError::Closed) => false,
+            Self::Failed(yamux::ConnectionError::Io(error)) => {
+                error.kind() == std::io::ErrorKind::InvalidData
+            }
+            Self::Failed(_) => true,
+        }
     }
 }
 

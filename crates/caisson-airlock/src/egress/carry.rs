@@ -5,10 +5,19 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
+    sync::atomic::AtomicU64,
     task::{Context, Poll, ready},
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use caisson_wire::{
+    Stream,
+    splice::{self, Pipes},
+};
+use rustix::net::{Shutdown, shutdown};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf, split},
+    net::{TcpStream, UnixStream},
+};
 
 /// What is read at a time.
 const ROOM: usize = 32 << 10;
@@ -31,6 +40,32 @@ where
         if out.is_ready() && back.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
     })
     .await
+}
+
+/// As [`carry`], through a socket beside the pipe. How each of its halves ends, `stream` tells.
+pub(super) async fn beside(
+    client: &TcpStream,
+    socket: &UnixStream,
+    stream: Stream,
+    pipes: &Pipes,
+) -> io::Result<()> {
+    // The host counts.
+    let count = AtomicU64::new(0);
+    let (mut ends, mut ending) = split(stream);
+    let out = async {
+        splice::flow(client, socket, pipes, &count).await?;
+        shutdown(socket, Shutdown::Write)?;
+        ending.shutdown().await
+    };
+    let back = async {
+        splice::flow(socket, client, pipes, &count).await?;
+        // Fails where the connection was cut.
+        ends.read(&mut [0; 1]).await?;
+        // The client may have gone already, which is as good.
+        let _gone = shutdown(client, Shutdown::Write);
+        Ok(())
+    };
+    tokio::try_join!(out, back).map(drop)
 }
 
 /// One way of a connection.

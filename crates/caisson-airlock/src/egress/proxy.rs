@@ -9,6 +9,7 @@ use tokio::{
 
 use super::{
     Egress,
+    tunnel::Way,
     wish::{Wish, heard},
 };
 
@@ -27,13 +28,13 @@ pub(super) async fn serve(egress: Egress, mut client: TcpStream) {
         Err(why) => ("400 Bad Request", why.to_owned()),
         Ok(wish) => match egress.fulfil(&wish).await {
             Err(denial) => denial,
-            Ok(mut stream) => {
+            Ok(mut way) => {
                 let begun = async {
                     client.write_all(wish.answer.as_bytes()).await?;
-                    stream.write_all(&wish.first).await
+                    way.write_all(&wish.first).await
                 };
                 if begun.await.is_ok() {
-                    egress.relay(client, stream, &wish.target).await;
+                    egress.relay(client, way, &wish.target).await;
                 }
                 return;
             }
@@ -57,7 +58,7 @@ async fn listen(client: &mut TcpStream) -> Option<Result<Wish, &'static str>> {
 }
 
 impl Egress {
-    async fn fulfil(&self, wish: &Wish) -> Result<caisson_wire::Stream, Denial> {
+    async fn fulfil(&self, wish: &Wish) -> Result<Way, Denial> {
         let (host, port) = (&wish.target.host, wish.target.port);
         if !self.0.names.borrow().allows(host, port) {
             self.refused(host, port);

@@ -1,8 +1,11 @@
-use std::{process::Command, time::Duration};
+use std::{os::fd::OwnedFd, process::Command, time::Duration};
 
-use caisson_wire::{AirlockEvent, Connection, Egress, Header, Launch, Mode, Order, Refusal, Stream, frame};
+use caisson_wire::{
+    AirlockEvent, Beside, Connection, Egress, Handed, Header, Launch, Mode, Order, Refusal, Stream, frame,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
     time::{sleep, timeout},
 };
 
@@ -14,14 +17,27 @@ const SETUP: &str = "ip link set lo up && mount --bind /dev/null /etc/resolv.con
 
 /// None where this machine does not allow it, which is said.
 async fn alone(allowed: &[(&str, u16)]) -> Option<Host> {
+    Some(Host::start_in(&wrapper()?).await.launched(exec(allowed)).await)
+}
+
+/// As [`alone`], with a hatch beside the pipe.
+async fn alone_with_hatch(allowed: &[(&str, u16)]) -> Option<(Host, OwnedFd)> {
+    let (host, hatch) = Host::meet_in(&wrapper()?).await;
+    Some((host.launched(exec(allowed)).await, hatch))
+}
+
+fn exec(allowed: &[(&str, u16)]) -> Launch {
+    Launch { mode: Mode::Exec, egress: rules(allowed), ..stdio(command(&["cat"]), false) }
+}
+
+fn wrapper() -> Option<Vec<&'static str>> {
     let wrapper: Vec<_> = ALONE.into_iter().chain(["sh", "-c", SETUP]).collect();
     let works = Command::new(wrapper[0]).args(&wrapper[1..]).arg("true").status();
     if !works.is_ok_and(|status| status.success()) {
         println!("skipped: this machine allows no network namespaces");
         return None;
     }
-    let launch = Launch { mode: Mode::Exec, egress: rules(allowed), ..stdio(command(&["cat"]), false) };
-    Some(Host::start_in(&wrapper).await.launched(launch).await)
+    Some(wrapper)
 }
 
 /// Plays the host for the next connection.
@@ -72,6 +88,67 @@ fn the_server_may_close_its_half_first() {
         server.write_all(&vec![0; 2_000_000]).await.unwrap();
         server.shutdown().await.unwrap();
         assert_eq!(text(&mut client).await, "2000000\n");
+    });
+}
+
+/// Asks as a server and answers as a host: the bytes, and both ends, through a socket that is handed in.
+#[test]
+fn bytes_take_the_socket_that_is_handed_in() {
+    within(30, async {
+        let Some((mut host, hatch)) = alone_with_hatch(&[("api.example.com", 80)]).await else { return };
+        let script = "import socket\ns = socket.create_connection(('api.example.com', 80))\n\
+            s.sendall(b'x' * 3000000); s.shutdown(socket.SHUT_WR)\n\
+            print(sum(len(part) for part in iter(lambda: s.recv(65536), b'')))";
+        let mut client = host.exec(1, command(&["python3", "-c", script])).await;
+        // One that belongs to no connection is in nobody's way.
+        let (_other, inside) = std::os::unix::net::UnixStream::pair().unwrap();
+        hand(&hatch, &6u64.to_be_bytes(), &inside);
+        let (mut server, inside) = UnixStream::pair().unwrap();
+        hand(&hatch, &7u64.to_be_bytes(), &inside);
+        drop(inside);
+        let (_, _, mut stream) = answer(&mut host, Connection::Beside { number: 7 }).await;
+        assert_eq!(frame::read(&mut stream).await.unwrap(), Some(Handed::Taken));
+        let mut sent = Vec::new();
+        server.read_to_end(&mut sent).await.unwrap();
+        assert_eq!((sent.len(), stream.read(&mut [0; 1]).await.unwrap()), (3_000_000, 0));
+        let mut server = Beside::new(server, stream);
+        server.write_all(&vec![0; 2_000_000]).await.unwrap();
+        server.shutdown().await.unwrap();
+        assert_eq!(text(&mut client).await, "2000000\n");
+    });
+}
+
+#[test]
+fn a_socket_that_ends_without_a_word_was_cut() {
+    within(30, async {
+        let Some((mut host, hatch)) = alone_with_hatch(&[("api.example.com", 80)]).await else { return };
+        let script = "import socket\ns = socket.create_connection(('api.example.com', 80))\n\
+            try: print(s.recv(10), s.recv(10))\nexcept ConnectionResetError: print('cut')";
+        let mut client = host.exec(1, command(&["python3", "-c", script])).await;
+        let (mut server, inside) = UnixStream::pair().unwrap();
+        hand(&hatch, &0u64.to_be_bytes(), &inside);
+        drop(inside);
+        let (_, _, mut stream) = answer(&mut host, Connection::Beside { number: 0 }).await;
+        assert_eq!(frame::read(&mut stream).await.unwrap(), Some(Handed::Taken));
+        server.write_all(b"some").await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        drop((server, stream));
+        assert_eq!(text(&mut client).await, "cut\n");
+    });
+}
+
+#[test]
+fn where_no_socket_comes_the_stream_does_as_well() {
+    within(30, async {
+        let Some((mut host, _hatch)) = alone_with_hatch(&[("api.example.com", 80)]).await else { return };
+        let script = "exec 3<>/dev/tcp/api.example.com/80; echo hello >&3; cat <&3";
+        let mut client = host.exec(1, bash(script)).await;
+        let (_, _, mut server) = answer(&mut host, Connection::Beside { number: 3 }).await;
+        assert_eq!(frame::read(&mut server).await.unwrap(), Some(Handed::Missing));
+        assert_eq!(read_line(&mut server).await, "hello");
+        server.write_all(b"world\n").await.unwrap();
+        server.shutdown().await.unwrap();
+        assert_eq!(text(&mut client).await, "world\n");
     });
 }
 

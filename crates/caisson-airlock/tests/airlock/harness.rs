@@ -1,11 +1,26 @@
-use std::{collections::BTreeMap, process::Stdio, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::IoSlice,
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+    process::Stdio,
+    time::Duration,
+};
 
 use caisson_wire::{
     AirlockEvent, Command, Connection, Egress, EgressRule, Exit, Header, Launch, LaunchFile, Mode, Mux,
     MuxError, Opener, Order, ProcessId, ProcessLimits, Stream, frame,
 };
+use rustix::{
+    cmsg_space,
+    net::{
+        AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+        sendmsg, socketpair,
+    },
+};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    net::UnixListener,
     process::Child,
     sync::mpsc,
     task::JoinHandle,
@@ -74,6 +89,27 @@ impl Host {
         airlock.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut airlock = airlock.spawn().unwrap();
         let pipe = tokio::io::join(airlock.stdout.take().unwrap(), airlock.stdin.take().unwrap());
+        Self::over(pipe, airlock).await
+    }
+
+    /// Starts one by way of other commands, that meets the host at a socket. Gives the hatch it was handed as well.
+    pub(crate) async fn meet_in(wrapper: &[&str]) -> (Self, OwnedFd) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let program = [env!("CARGO_BIN_EXE_caisson-airlock"), "--socket", path.to_str().unwrap()];
+        let argv: Vec<_> = wrapper.iter().copied().chain(program).collect();
+        let mut airlock = tokio::process::Command::new(argv[0]);
+        airlock.args(&argv[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let airlock = airlock.spawn().unwrap();
+        let (pipe, _) = listener.accept().await.unwrap();
+        let (hatch, inside) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        hand(&pipe, &[0], &inside);
+        (Self::over(pipe, airlock).await, hatch)
+    }
+
+    async fn over(pipe: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, airlock: Child) -> Self {
         let Mux { opener, mut incoming, driver } = Mux::host(pipe);
         let mut control = opener.open().await.unwrap();
         frame::write(&mut control, &Header::Control).await.unwrap();
@@ -161,7 +197,7 @@ impl Host {
         let mut stream = self.open(Header::Connect { port }).await;
         match frame::read(&mut stream).await.unwrap().unwrap() {
             Connection::Open => Ok(stream),
-            refused @ Connection::Refused { .. } => Err(refused),
+            other @ (Connection::Beside { .. } | Connection::Refused { .. }) => Err(other),
         }
     }
 
@@ -176,6 +212,15 @@ impl Host {
     pub(crate) async fn next_stream(&mut self) -> (Header, Stream) {
         self.streams.recv().await.expect("the airlock ended")
     }
+}
+
+/// Sends a word with a descriptor.
+pub(crate) fn hand(to: &impl AsFd, word: &[u8], descriptor: &impl AsFd) {
+    let descriptor = [descriptor.as_fd()];
+    let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptor));
+    sendmsg(to, &[IoSlice::new(word)], &mut control, SendFlags::empty()).unwrap();
 }
 
 pub(crate) async fn text(stream: &mut Stream) -> String {

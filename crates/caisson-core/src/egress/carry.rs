@@ -6,14 +6,17 @@ use std::{
     time::Duration,
 };
 
+use caisson_wire::{Beside, Stream};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split},
+    net::tcp::WriteHalf,
     time::timeout,
 };
 
 use super::{
     Outside,
     greeting::{Greeting, Heard},
+    hatch::Hose,
 };
 
 /// Room for what is on its way, each way.
@@ -34,9 +37,22 @@ pub enum CarryError {
     /// It asks for another name than it was opened for.
     #[error("{0}")]
     Mismatch(String),
+    /// The airlock did what no airlock does.
+    #[error("its airlock sent {0}")]
+    Breach(String),
     /// Either end failed.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+/// What is no byte of the connection is told by its kind: no socket fails so by itself.
+impl From<io::Error> for CarryError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::Breach(error.to_string()),
+            _ => Self::Io(error),
+        }
+    }
 }
 
 impl Tally {
@@ -62,21 +78,55 @@ where
     let Outside { mut stream, name, address } = outside;
     let (mut from_inside, mut to_inside) = split(inside);
     let (mut from_outside, mut to_outside) = stream.split();
-    let out = async {
-        let mut room = vec![0; ROOM];
-        if let Some(name) = name {
-            let greeting = Greeting::to(name, address.port());
-            let first = hear(greeting, &mut from_inside, &mut room).await?;
-            to_outside.write_all(&first).await?;
-            tally.sent.fetch_add(first.len() as u64, Ordering::Relaxed);
-        }
-        pass(&mut from_inside, &mut to_outside, &mut room, &tally.sent).await
-    };
+    let greeting = name.map(|name| Greeting::to(name, address.port()));
+    let out = send(&mut from_inside, &mut to_outside, greeting, tally);
     let back = async {
         let mut room = vec![0; ROOM];
         pass(&mut from_outside, &mut to_inside, &mut room, &tally.received).await
     };
     tokio::try_join!(out, back).map(drop)
+}
+
+/// As [`carry`], through a socket the airlock has taken. How each half ends, `stream` tells.
+///
+/// # Errors
+/// As [`carry`] has them, and when something comes from inside that is no byte.
+pub async fn carry_beside(
+    hose: Hose,
+    stream: Stream,
+    outside: Outside,
+    tally: &Tally,
+) -> Result<(), CarryError> {
+    let Outside { stream: mut socket, name, address } = outside;
+    let (ends, mut ending) = split(stream);
+    let (from_outside, mut to_outside) = socket.split();
+    let mut from_inside = Beside::new(hose.bytes(), ends);
+    let greeting = name.map(|name| Greeting::to(name, address.port()));
+    let out = send(&mut from_inside, &mut to_outside, greeting, tally);
+    let back = async {
+        hose.fill(from_outside.as_ref(), &tally.received).await?;
+        // The airlock may have gone already, which is as good.
+        hose.end();
+        drop(ending.shutdown().await);
+        Ok(())
+    };
+    tokio::try_join!(out, back).map(drop)
+}
+
+/// Carries what comes from inside, once its greeting was heard.
+async fn send(
+    from: &mut (impl AsyncRead + Unpin),
+    to: &mut WriteHalf<'_>,
+    greeting: Option<Greeting>,
+    tally: &Tally,
+) -> Result<(), CarryError> {
+    let mut room = vec![0; ROOM];
+    if let Some(greeting) = greeting {
+        let first = hear(greeting, from, &mut room).await?;
+        to.write_all(&first).await?;
+        tally.sent.fetch_add(first.len() as u64, Ordering::Relaxed);
+    }
+    pass(from, to, &mut room, &tally.sent).await
 }
 
 /// Waits for the greeting. An end before it is whole is an end: what was held goes nowhere.

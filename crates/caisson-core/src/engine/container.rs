@@ -23,7 +23,7 @@ use super::{
     error::{meaning, tidy},
     meeting::Meeting,
 };
-use crate::sandbox::Plan;
+use crate::{egress::Hatch, sandbox::Plan};
 
 /// A container's id, as the engine gave it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +53,8 @@ impl fmt::Display for ContainerId {
 pub struct Container {
     /// Its standard input and output, or what takes their place.
     pub pipe: Box<dyn Pipe>,
+    /// Where its airlock is handed sockets; none where it is on a kernel of its own.
+    pub hatch: Option<Hatch>,
     /// Its standard error: the airlock's own diagnostics. What nobody reads is dropped.
     pub diagnostics: mpsc::Receiver<Bytes>,
     /// Its life.
@@ -170,11 +172,11 @@ impl Engine {
         let (attachment, diagnostics) =
             Attachment::new(self.call("attaching to a container", QUICK, attach).await?);
         self.call("starting a container", SLOW, self.docker().start_container(id.as_str(), None)).await?;
-        let pipe = match meeting {
+        let (pipe, hatch) = match meeting {
             Some(meeting) => self.meet(meeting, attachment, &handle).await,
-            None => Box::new(attachment),
+            None => (Box::new(attachment) as Box<dyn Pipe>, None),
         };
-        Ok(Container { pipe, diagnostics, handle })
+        Ok(Container { pipe, hatch, diagnostics, handle })
     }
 
     /// The socket on which the airlock was met, or else the attachment.
@@ -183,19 +185,19 @@ impl Engine {
         meeting: Meeting,
         attachment: Attachment,
         handle: &ContainerHandle,
-    ) -> Box<dyn Pipe> {
+    ) -> (Box<dyn Pipe>, Option<Hatch>) {
         let met = tokio::select! {
             met = meeting.meet() => met,
             // Its last words come over the attachment.
-            _ended = handle.wait() => return Box::new(attachment),
+            _ended = handle.wait() => return (Box::new(attachment), None),
         };
         self.0.meetings.remember(met.is_some());
         match met {
-            Some(socket) => {
+            Some(met) => {
                 tokio::spawn(attachment.hold());
-                Box::new(socket)
+                met
             }
-            None => Box::new(attachment),
+            None => (Box::new(attachment), None),
         }
     }
 

@@ -13,13 +13,13 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    net::{UnixListener, UnixStream},
-    time::timeout,
-};
+use tokio::{net::UnixListener, time::timeout};
 
-use super::{EngineFacts, IdMapping};
-use crate::sandbox::Plan;
+use super::{EngineFacts, IdMapping, Pipe};
+use crate::{
+    egress::{BytesOnly, Hatch},
+    sandbox::Plan,
+};
 
 // Short: a socket's path may have some hundred bytes.
 const NAME: &str = "sock";
@@ -108,10 +108,23 @@ impl Meeting {
         format!("{inside}/{NAME}")
     }
 
-    /// Waits for the airlock; not for long.
-    pub(super) async fn meet(self) -> Option<UnixStream> {
+    /// Waits for the airlock; not for long. Speaks to it first, one byte, and with that hands over a hatch, if it can.
+    pub(super) async fn meet(self) -> Option<(Box<dyn Pipe>, Option<Hatch>)> {
         let accepted = timeout(PATIENCE, self.listener.accept()).await;
-        Some(accepted.ok()?.ok()?.0)
+        let pipe = accepted.ok()?.ok()?.0;
+        let hatch = Hatch::open().and_then(|(hatch, inside)| {
+            Hatch::introduce(&pipe, &inside)?;
+            Ok(hatch)
+        });
+        let hatch = match hatch {
+            Ok(hatch) => Some(hatch),
+            Err(error) => {
+                tracing::debug!(%error, "no hatch beside the pipe");
+                pipe.try_write(&[0]).ok()?;
+                None
+            }
+        };
+        Some((Box::new(BytesOnly::new(pipe)), hatch))
     }
 }
 

@@ -35,7 +35,12 @@ impl Dock for EngineDock {
         Box::pin(async move {
             let container = self.engines.get().await?.run(plan).await?;
             let hull = EngineHull { handle: container.handle, memory: plan.memory() };
-            Ok(Vessel { pipe: container.pipe, diagnostics: container.diagnostics, hull: Box::new(hull) })
+            Ok(Vessel {
+                pipe: container.pipe,
+                hatch: container.hatch,
+                diagnostics: container.diagnostics,
+                hull: Box::new(hull),
+            })
         })
     }
 

@@ -22,11 +22,12 @@ use super::{
     http::Room,
     lines::LineBuffer,
     logs::Logs,
-    outbound::Outbound,
+    outbound::{Breach, Outbound},
     process::{Fate, Introducing, Process, Processes, Reading},
     stdio,
     vessel::{Hull, Vessel},
 };
+use crate::egress::Hatch;
 
 /// How long a stream may take to say what it is.
 const INTRODUCTION: Duration = Duration::from_secs(10);
@@ -73,6 +74,9 @@ pub(super) struct Link {
 struct Shared {
     logs: Logs,
     outbound: Outbound,
+    hatch: Option<Hatch>,
+    /// What the airlock did that no airlock does.
+    breaches: mpsc::Sender<Breach>,
     processes: Arc<Processes>,
 }
 
@@ -84,14 +88,18 @@ impl Link {
         launch: Launch,
         parts: LinkParts,
     ) -> Result<Arc<Self>, StartError> {
-        let Vessel { pipe, diagnostics, hull } = vessel;
+        let Vessel { pipe, hatch, diagnostics, hull } = vessel;
         let hull: Arc<dyn Hull> = Arc::from(hull);
         let mut unwatched = Unwatched(Some(hull.clone()));
         let mode = launch.mode;
         let Mux { opener, incoming, mut driver } = Mux::host(pipe);
+        // One is enough to end the container.
+        let (breaches, breach) = mpsc::channel(1);
         let shared = Arc::new(Shared {
             logs: parts.logs,
             outbound: parts.outbound,
+            hatch,
+            breaches,
             processes: Arc::new(Processes::default()),
         });
         let gone = CancellationToken::new();
@@ -130,6 +138,7 @@ impl Link {
         let end = End {
             driver,
             hearing,
+            breach,
             taking,
             first,
             hull: hull.clone(),
@@ -225,7 +234,7 @@ impl Link {
         match frame::read_within::<Connection, _>(&mut stream, LARGEST_EVENT).await {
             Ok(Some(Connection::Open)) => Ok(Ok(stream)),
             Ok(Some(Connection::Refused { detail, .. })) => Ok(Err(detail)),
-            Ok(None) | Err(_) => Err(self.broken()),
+            Ok(Some(Connection::Beside { .. }) | None) | Err(_) => Err(self.broken()),
         }
     }
 
@@ -367,7 +376,10 @@ async fn introduce(mut stream: Stream, introducing: Introducing, shared: Arc<Sha
         }
         Ok(Ok(Some(Header::Egress { host, port }))) => {
             drop(introducing);
-            shared.outbound.serve(stream, &host, port).await;
+            if let Err(breach) = shared.outbound.serve(stream, &host, port, shared.hatch.as_ref()).await {
+                // Where there is no room, another has ended the container.
+                drop(shared.breaches.try_send(breach));
+            }
         }
         // Nothing else is the airlock's to open; dropping the stream resets it.
         Ok(_) | Err(_) => shared.logs.note("the airlock opened a stream of no known kind"),
@@ -419,6 +431,7 @@ async fn read_diagnostics(mut diagnostics: mpsc::Receiver<Bytes>, logs: Logs) {
 struct End {
     driver: JoinHandle<Result<(), MuxError>>,
     hearing: JoinHandle<Result<(), String>>,
+    breach: mpsc::Receiver<Breach>,
     /// Acts on what was heard.
     taking: JoinHandle<()>,
     /// The HTTP server: its end is the container's.
@@ -433,7 +446,7 @@ struct End {
 impl End {
     /// Waits for the end, sees to it that the container is gone, and says how it came.
     async fn wait(self) -> Ended {
-        let Self { mut driver, mut hearing, taking, first, hull, logs, stop, over } = self;
+        let Self { mut driver, mut hearing, mut breach, taking, first, hull, logs, stop, over } = self;
         let server_end = async {
             let Some(process) = &first else { return std::future::pending().await };
             process.end().await.map(|fate| match fate {
@@ -451,6 +464,10 @@ impl End {
             reason = &mut server_end => reason,
             // Known before the pipe's end when an engine freezes.
             reason = hull.wait() => Some(reason),
+            Some(Breach(how)) = breach.recv() => {
+                broken = true;
+                Some(how)
+            }
             heard = &mut hearing => heard.ok().and_then(Result::err).inspect(|_| broken = true),
             () = over.cancelled() => None,
         };

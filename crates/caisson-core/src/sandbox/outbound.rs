@@ -2,21 +2,27 @@
 
 use std::{
     collections::HashMap,
+    io,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use caisson_wire::{self as wire, Connection, EgressRule, Stream, frame};
+use caisson_wire::{
+    self as wire, Connection, EgressRule, Handed, Stream,
+    frame::{self, FrameError},
+};
 use tokio::{
     io::AsyncWriteExt,
     sync::{Semaphore, watch},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use super::{logs::Logs, traffic::Book};
 use crate::{
     audit::{Audit, Happening, Phase},
-    egress::{CarryError, Decision, Egress, HostRules, NoWay, Outside, Tally, carry},
+    egress::{
+        CarryError, Decision, Egress, Hatch, Hose, HostRules, NoWay, Outside, Tally, carry, carry_beside,
+    },
     model::{Event, EventSender, HostRule, Pace, Refused, ServerName},
 };
 
@@ -30,6 +36,15 @@ const BURST: f64 = 256.0;
 const QUIET: Duration = Duration::from_secs(30);
 /// Different refusals told of in that time.
 const MOST_REFUSALS: usize = 32;
+
+/// How long an airlock may take to fetch a socket.
+const FETCHING: Duration = Duration::from_secs(10);
+/// The largest frame in which it says whether it has.
+const LARGEST_ANSWER: usize = 64;
+
+/// An airlock did what none does, and what: the end of its container.
+#[derive(Debug)]
+pub(super) struct Breach(pub(super) String);
 
 /// What a server may reach, as it is at each moment.
 pub(super) type Rules = watch::Receiver<Arc<HostRules>>;
@@ -67,32 +82,56 @@ impl Outbound {
         Self { parts, room, pace: Mutex::new(pace), told: Mutex::default() }
     }
 
-    /// Serves one connection from its request to its end.
-    pub(super) async fn serve(&self, mut stream: Stream, host: &str, port: u16) {
+    /// Serves one connection from its request to its end: through a socket handed in at the hatch, where there is one
+    /// and the airlock gets it, else on the stream.
+    pub(super) async fn serve(
+        &self,
+        mut stream: Stream,
+        host: &str,
+        port: u16,
+        hatch: Option<&Hatch>,
+    ) -> Result<(), Breach> {
         let Ok(_place) = self.room.try_acquire() else {
             let full = format!("it has {MOST_CONNECTIONS} connections, the most a server may have");
-            return self.refuse(stream, host, port, NoWay::new(Refused::TooMany, full)).await;
+            self.refuse(stream, host, port, NoWay::new(Refused::TooMany, full)).await;
+            return Ok(());
         };
         if !self.pace.lock().unwrap_or_else(PoisonError::into_inner).step(Instant::now()) {
             let fast = format!("it opens connections faster than {PACE} a second");
-            return self.refuse(stream, host, port, NoWay::new(Refused::TooMany, fast)).await;
+            self.refuse(stream, host, port, NoWay::new(Refused::TooMany, fast)).await;
+            return Ok(());
         }
         let rules = self.parts.rules.borrow().clone();
         let outside = match self.parts.egress.connect(&rules, host, port).await {
             Ok(outside) => outside,
-            Err(no) => return self.refuse(stream, host, port, no).await,
+            Err(no) => {
+                self.refuse(stream, host, port, no).await;
+                return Ok(());
+            }
         };
-        if frame::write(&mut stream, &Connection::Open).await.is_err() {
-            return;
-        }
+        let hose = match open(&mut stream, hatch).await {
+            Ok(hose) => hose,
+            Err(FrameError::Io(_)) => return Ok(()),
+            Err(error @ (FrameError::TooLarge(_) | FrameError::Json(_))) => {
+                return Err(Breach(format!("its airlock cannot be understood: {error}")));
+            }
+        };
         // Dropping the stream resets it: the server sees that the connection was cut.
-        if let Err(no) = self.carried(stream, outside, host, port).await {
+        if let Some(no) = self.carried(stream, hose, outside, host, port).await? {
             self.tell(host, port, &no);
         }
+        Ok(())
     }
 
-    /// Carries a connection to its end; or says why it was cut.
-    async fn carried(&self, stream: Stream, outside: Outside, host: &str, port: u16) -> Result<(), NoWay> {
+    /// Carries a connection to its end. Says why, where it was cut.
+    async fn carried(
+        &self,
+        stream: Stream,
+        hose: Option<Hose>,
+        outside: Outside,
+        host: &str,
+        port: u16,
+    ) -> Result<Option<NoWay>, Breach> {
         let named = host.to_owned();
         let connected = Happening::Connected { host: named.clone(), port, address: outside.address() };
         self.note(connected);
@@ -100,14 +139,21 @@ impl Outbound {
         let _open = Open { outbound: self, host: named, port, tally: tally.clone(), began };
         let mut rules = self.parts.rules.clone();
         let revoked = rules.wait_for(|rules| rules.decide(host, port) != Decision::Allowed);
+        let carrying = async {
+            match hose {
+                Some(hose) => carry_beside(hose, stream, outside, &tally).await,
+                None => carry(stream, outside, &tally).await,
+            }
+        };
         tokio::select! {
-            carried = carry(stream, outside, &tally) => match carried {
-                Err(CarryError::Mismatch(why)) => Err(NoWay::new(Refused::Mismatch, why)),
+            carried = carrying => match carried {
+                Err(CarryError::Mismatch(why)) => Ok(Some(NoWay::new(Refused::Mismatch, why))),
+                Err(breach @ CarryError::Breach(_)) => Err(Breach(breach.to_string())),
                 // A connection that breaks is everyday life.
-                Ok(()) | Err(CarryError::Io(_)) => Ok(()),
+                Ok(()) | Err(CarryError::Io(_)) => Ok(None),
             },
             Ok(_) = revoked => {
-                Err(NoWay::new(Refused::Revoked, "the user has taken the permission back"))
+                Ok(Some(NoWay::new(Refused::Revoked, "the user has taken the permission back")))
             }
         }
     }
@@ -164,6 +210,22 @@ impl Outbound {
 
     fn note(&self, happening: Happening) {
         self.parts.audit.note(&self.parts.server, self.parts.phase, happening);
+    }
+}
+
+/// Tells the airlock that a connection is open, and which way its bytes take.
+async fn open(stream: &mut Stream, hatch: Option<&Hatch>) -> Result<Option<Hose>, FrameError> {
+    // Where nothing can be handed in, the stream does as well.
+    let Some((number, hose)) = hatch.and_then(|hatch| hatch.hand().ok()) else {
+        frame::write(stream, &Connection::Open).await?;
+        return Ok(None);
+    };
+    frame::write(stream, &Connection::Beside { number }).await?;
+    let answer = timeout(FETCHING, frame::read_within(stream, LARGEST_ANSWER)).await;
+    match answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))? {
+        Some(Handed::Taken) => Ok(Some(hose)),
+        Some(Handed::Missing) => Ok(None),
+        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{Plan, StartError};
 use crate::{
+    egress::Hatch,
     engine::{EngineFacts, OurVolume, Pipe},
     model::Digest,
 };
@@ -16,6 +17,8 @@ use crate::{
 pub(super) struct Vessel {
     /// What it and the airlock say to each other.
     pub(super) pipe: Box<dyn Pipe>,
+    /// Where the airlock is handed sockets for connections.
+    pub(super) hatch: Option<Hatch>,
     /// The airlock's standard error.
     pub(super) diagnostics: mpsc::Receiver<Bytes>,
     /// The container itself.

@@ -1,9 +1,9 @@
-//! Where Caisson does not run on Unix: engines run in virtual machines, which do not reach its sockets.
+//! Where Caisson does not run on Linux: engines run in virtual machines, which do not reach its sockets.
 
 use std::path::{Path, PathBuf};
 
-use super::EngineFacts;
-use crate::sandbox::Plan;
+use super::{EngineFacts, Pipe};
+use crate::{egress::Hatch, sandbox::Plan};
 
 #[derive(Debug)]
 pub(super) struct Meetings;
@@ -37,7 +37,7 @@ impl Meeting {
         inside.to_owned()
     }
 
-    pub(super) async fn meet(self) -> Option<tokio::io::Empty> {
+    pub(super) async fn meet(self) -> Option<(Box<dyn Pipe>, Option<Hatch>)> {
         match self {}
     }
 }

@@ -274,7 +274,7 @@ impl Dock for Fake {
                 });
             });
             let (_, diagnostics) = mpsc::channel(1);
-            Ok(Vessel { pipe: Box::new(pipe), diagnostics, hull: Box::new(FakeHull(end)) })
+            Ok(Vessel { pipe: Box::new(pipe), hatch: None, diagnostics, hull: Box::new(FakeHull(end)) })
         })
     }
 
