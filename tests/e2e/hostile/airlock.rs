@@ -16,9 +16,9 @@ use serde_json::json;
 
 use super::{Gone, daemon_is_small, has_recorded, install_neighbour, neighbour_is_well, recorded};
 
-on_engines!([podman docker] turns_against_its_host, connects_past_its_list);
+on_engines!([podman docker] turns_against_its_host, hands_over_what_is_no_byte, connects_past_its_list);
 
-/// What it may do, as `tests/hostile/src/bin/hostile-airlock.rs` says, and what its user then reads; of two, whichever comes first.
+/// What it may do, as `tests/hostile/src/bin/hostile-airlock` says, and what its user then reads; of two, whichever comes first.
 const MODES: [(&str, &str); 16] = [
     ("closes", "ended with exit code 0"),
     ("silent", "not ready within"),
@@ -36,6 +36,26 @@ const MODES: [(&str, &str); 16] = [
     ("resets", "ended"),
     ("halves", "ended"),
     ("endless", "did not answer|larger than 16 MiB"),
+];
+
+/// What it may hand over, or say of what it was handed, and what its user then reads. Where the pipe is a socket.
+const HANDS: [(&str, &str); 16] = [
+    ("pipe-file", "descriptors where none belong"),
+    ("pipe-many", "descriptors where none belong"),
+    ("pipe-lingers", "descriptors where none belong"),
+    ("beside-file", "descriptors where none belong"),
+    ("beside-listener", "descriptors where none belong"),
+    ("beside-socket", "descriptors where none belong"),
+    ("beside-abstract", "descriptors where none belong"),
+    ("beside-many", "descriptors where none belong"),
+    ("beside-lingers", "descriptors where none belong"),
+    ("beside-answers", "cannot be understood"),
+    ("beside-bytes", "bytes where none belong"),
+    ("beside-stuffs", "did not answer"),
+    ("beside-mute", "did not answer"),
+    ("beside-undecided", "did not answer"),
+    ("beside-unfetched", "did not answer"),
+    ("beside-nonsense", "ended"),
 ];
 
 /// Installs a server under the honest airlock, then puts the hostile one in its place: it behaves where no mode is
@@ -97,15 +117,40 @@ fn write(path: &Path, text: &str) {
 /// All of them at once: each of their callers reads what happened, and nobody else notices.
 fn turns_against_its_host(home: &Home) {
     prepare(home);
+    all_turn(home, &MODES, 9);
+}
+
+/// Descriptors where bytes belong, some of which take an hour to close: the daemon neither keeps them nor waits.
+fn hands_over_what_is_no_byte(home: &Home) {
+    prepare(home);
+    let outside = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = outside.local_addr().unwrap().port();
+    // Nothing is answered; what is cut may come anew.
+    std::thread::spawn(move || outside.incoming().flatten().collect::<Vec<_>>());
+    let pid = home.daemon_pid();
+    let descriptors = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let before = descriptors();
+    all_turn(home, &HANDS, port);
+    eventually(Duration::from_secs(15), "nothing of theirs is kept", || descriptors() <= before + 8);
+}
+
+/// Lets an airlock turn in each of these ways, and sees that each is told of, and ended.
+fn all_turn(home: &Home, modes: &[(&'static str, &str)], port: u16) {
     neighbour_is_well(home);
     let pid = home.daemon_pid();
-    for (mode, _) in MODES {
-        tell(home, mode, 9);
+    for (mode, _) in modes {
+        tell(home, mode, port);
+        if mode.starts_with("beside-") {
+            home.caisson(&["network", "allow", mode, &format!("127.0.0.1:{port}")]).ok();
+        }
     }
-    let mut calls = MODES.map(|(mode, words)| {
-        let mut call = home.command(&["call", mode, "greet", r#"{"name":"x"}"#]);
-        (mode, words, Gone(call.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()))
-    });
+    let mut calls: Vec<_> = modes
+        .iter()
+        .map(|(mode, words)| {
+            let mut call = home.command(&["call", mode, "greet", r#"{"name":"x"}"#]);
+            (*mode, *words, Gone(call.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()))
+        })
+        .collect();
     eventually(Duration::from_secs(30), "every call has ended", || {
         neighbour_is_well(home);
         daemon_is_small(home, pid);
@@ -125,14 +170,14 @@ fn turns_against_its_host(home: &Home) {
     }
     assert!(odd.is_empty(), "their users do not read what happened: {odd:#?}");
     std::thread::scope(|scope| {
-        for (mode, _) in MODES {
+        for (mode, _) in modes {
             scope.spawn(move || home.caisson(&["stop", mode]).ok());
         }
     });
     eventually(Duration::from_secs(15), "their containers are gone", || {
         home.containers().iter().all(|container| container.contains("-example"))
     });
-    for (mode, _) in MODES {
+    for (mode, _) in modes {
         let noted = ["not_started", "started"].iter().any(|what| has_recorded(home, mode, what));
         assert!(noted, "{mode}: {:?}", recorded(home, mode));
     }

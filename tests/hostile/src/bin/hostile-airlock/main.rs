@@ -2,10 +2,15 @@
 //! pipe what no airlock would. Where the container has no `/mode/mode`, it becomes the honest one, which is
 //! appended to its own program: so that a neighbour can be asked how it is.
 
+mod hands;
+
 use std::{
     error::Error,
     fs,
-    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt as _, net::UnixStream as StdStream, process::CommandExt as _},
+    },
     process::Command,
     time::Duration,
 };
@@ -25,14 +30,26 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
     let Ok(mode) = fs::read_to_string("/mode/mode") else { return become_honest() };
-    let pipe = pipe().await?;
+    let Met { pipe, hatch, socket } = pipe()?;
     match mode.trim() {
         "closes" => Ok(()),
         "silent" => hang().await,
         "garbage" => raw(pipe, &b"HTTP/1.1 200 OK\r\n\r\n".repeat(4096)).await,
         "yamux" => raw(pipe, &odd_yamux()).await,
-        mode => speak(pipe, mode).await,
+        mode => match (mode.strip_prefix("pipe-"), socket) {
+            (Some(how), Some(socket)) => hands::on_the_pipe(&socket, how).await,
+            (Some(_), None) => Err("the pipe is no socket".into()),
+            (None, _) => speak(pipe, hatch, mode).await,
+        },
     }
+}
+
+/// What an airlock begins with.
+struct Met {
+    pipe: Box<dyn Pipe>,
+    hatch: Option<OwnedFd>,
+    /// The pipe's own socket.
+    socket: Option<StdStream>,
 }
 
 /// The honest airlock: the end of this program, its length in the last eight bytes.
@@ -49,10 +66,18 @@ fn become_honest() -> Outcome {
     Err(Command::new("/tmp/airlock").args(std::env::args_os().skip(1)).exec().into())
 }
 
-async fn pipe() -> Result<Box<dyn Pipe>, Box<dyn Error>> {
+fn pipe() -> Result<Met, Box<dyn Error>> {
     Ok(match std::env::args().skip_while(|argument| argument != "--socket").nth(1) {
-        Some(path) => Box::new(UnixStream::connect(path).await?),
-        None => Box::new(join(tokio::io::stdin(), tokio::io::stdout())),
+        Some(path) => {
+            let socket = StdStream::connect(path)?;
+            let hatch = hands::first_word(&socket)?;
+            let pipe = socket.try_clone()?;
+            pipe.set_nonblocking(true)?;
+            Met { pipe: Box::new(UnixStream::from_std(pipe)?), hatch, socket: Some(socket) }
+        }
+        None => {
+            Met { pipe: Box::new(join(tokio::io::stdin(), tokio::io::stdout())), hatch: None, socket: None }
+        }
     })
 }
 
@@ -93,7 +118,7 @@ fn odd_yamux() -> Vec<u8> {
 }
 
 /// Begins as an airlock does, then misbehaves as `mode` says.
-async fn speak(pipe: Box<dyn Pipe>, mode: &str) -> Outcome {
+async fn speak(pipe: Box<dyn Pipe>, hatch: Option<OwnedFd>, mode: &str) -> Outcome {
     let Mux { opener, mut incoming, driver: _ } = Mux::airlock(pipe);
     let mut control = incoming.next().await.ok_or("no control stream")?;
     let Some(Header::Control) = frame::read(&mut control).await? else { return Err("no header".into()) };
@@ -126,6 +151,9 @@ async fn speak(pipe: Box<dyn Pipe>, mode: &str) -> Outcome {
             frame::write(&mut control, &AirlockEvent::Warning { text }).await?;
         },
         "deaf" => return hang().await,
+        mode if mode.starts_with("beside-") => {
+            return hands::beside(&opener, hatch, mode.trim_start_matches("beside-")).await;
+        }
         _ => {}
     }
     let mut kept = Vec::new();
@@ -221,7 +249,7 @@ async fn forbidden(opener: &Opener, control: &mut Stream) -> Outcome {
         let mut stream = opener.open().await?;
         frame::write(&mut stream, &Header::Egress { host: host.to_owned(), port }).await?;
         match timeout(Duration::from_secs(10), frame::read::<Connection, _>(&mut stream)).await {
-            Ok(Ok(Some(Connection::Open))) => {
+            Ok(Ok(Some(Connection::Open | Connection::Beside { .. }))) => {
                 let text = format!("LET THROUGH to {host}");
                 frame::write(control, &AirlockEvent::Warning { text }).await?;
             }
