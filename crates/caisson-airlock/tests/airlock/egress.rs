@@ -13,7 +13,7 @@ use crate::harness::*;
 
 /// A network of its own, as in a container: loopback alone, and the resolver of a machine that names none.
 const ALONE: [&str; 4] = ["unshare", "--net", "--mount", "--map-root-user"];
-const SETUP: &str = "ip link set lo up && mount --bind /dev/null /etc/resolv.conf && exec \"$0\"";
+const SETUP: &str = "ip link set lo up && mount --bind /dev/null /etc/resolv.conf && exec \"$0\" \"$@\"";
 
 /// None where this machine does not allow it, which is said.
 async fn alone(allowed: &[(&str, u16)]) -> Option<Host> {

@@ -156,7 +156,7 @@ impl Real {
 
     /// Runs a line of shell, gives what it wrote to standard output, and how it ended.
     async fn shell(&self, plan: &Plan, line: &str) -> (String, Exit) {
-        let Container { mut pipe, diagnostics: _kept, handle } = self.engine.run(plan).await.unwrap();
+        let Container { mut pipe, diagnostics: _kept, handle, .. } = self.engine.run(plan).await.unwrap();
         pipe.write_all(format!("{line}\n").as_bytes()).await.unwrap();
         let mut said = String::new();
         timeout(PATIENCE, pipe.read_to_string(&mut said)).await.expect("the shell ends").unwrap();

@@ -37,7 +37,7 @@ fn fetch(inside: &OwnedFd) -> Option<(u64, StdStream)> {
 /// A stream of a pipe: the host's end of it, and the airlock's.
 async fn stream() -> (Stream, Stream) {
     let (host, airlock) = tokio::io::duplex(64 << 10);
-    let (mut host, mut airlock) = (Mux::host(host), Mux::airlock(airlock));
+    let (mut host, airlock) = (Mux::host(host), Mux::airlock(airlock));
     let mut opened = airlock.opener.open().await.unwrap();
     opened.write_all(b"x").await.unwrap();
     let mut taken = host.incoming.next().await.unwrap();

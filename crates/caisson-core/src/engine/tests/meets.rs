@@ -29,7 +29,7 @@ impl Real {
 
 /// How many arguments the script that stands for an airlock was given.
 async fn arguments(engine: &Engine, plan: &Plan) -> String {
-    let Container { mut pipe, diagnostics: _kept, handle } = engine.run(plan).await.unwrap();
+    let Container { mut pipe, diagnostics: _kept, handle, .. } = engine.run(plan).await.unwrap();
     assert!(!is_socket(&*pipe), "nobody connects");
     pipe.write_all(b"echo $#\n").await.unwrap();
     let mut said = String::new();
@@ -52,8 +52,8 @@ fn command(script: &str) -> Command {
 async fn the_real_airlock_comes(real: Real) {
     let airlock = PathBuf::from(std::env::var("CAISSON_TEST_AIRLOCK").expect("CAISSON_TEST_AIRLOCK is set"));
     let (engine, sockets) = real.with_sockets(airlock.parent().unwrap(), 0o755).await;
-    let Container { pipe, diagnostics: _kept, handle } = engine.run(&real.plan().await).await.unwrap();
-    assert!(is_socket(&*pipe), "{pipe:?}");
+    let Container { pipe, hatch, diagnostics: _kept, handle } = engine.run(&real.plan().await).await.unwrap();
+    assert!(is_socket(&*pipe) && hatch.is_some(), "{pipe:?}");
     assert_eq!(fs::read_dir(&sockets).unwrap().count(), 0, "one connection is taken, and no other can come");
 
     let Mux { opener, incoming, driver } = Mux::host(pipe);

@@ -28,7 +28,7 @@ fn bytes(length: usize) -> Vec<u8> {
 /// Every byte comes back to a slow reader, and after the input was ended.
 async fn echo(real: Real) {
     let plan = real.plan().await;
-    let Container { pipe, diagnostics: _kept, handle } = real.engine.run(&plan).await.unwrap();
+    let Container { pipe, diagnostics: _kept, handle, .. } = real.engine.run(&plan).await.unwrap();
     let (mut output, mut input) = tokio::io::split(pipe);
     let sent = bytes(6 << 20);
     let expected = sent.clone();
@@ -65,7 +65,8 @@ async fn exit_codes(real: Real) {
     let (said, exit) = real.shell(&plan, "echo out; echo err >&2; exit 7").await;
     assert_eq!((said.as_str(), exit.code), ("out\n", Some(7)), "{exit:?}");
 
-    let Container { mut pipe, mut diagnostics, handle } = real.engine.run(&real.plan().await).await.unwrap();
+    let Container { mut pipe, mut diagnostics, handle, .. } =
+        real.engine.run(&real.plan().await).await.unwrap();
     pipe.write_all(b"echo err >&2; sleep 0.7\n").await.unwrap();
     pipe.read_to_end(&mut Vec::new()).await.unwrap();
     assert_eq!(diagnostics.recv().await.as_deref(), Some(&b"err\n"[..]));
