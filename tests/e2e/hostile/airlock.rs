@@ -54,7 +54,7 @@ const HANDS: [(&str, &str); 16] = [
     ("beside-stuffs", "did not answer"),
     ("beside-mute", "did not answer"),
     ("beside-undecided", "did not answer"),
-    ("beside-unfetched", "did not answer"),
+    ("beside-unfetched", "did not answer|ended"),
     ("beside-nonsense", "ended"),
 ];
 
