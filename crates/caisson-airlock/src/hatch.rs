@@ -55,9 +55,8 @@ impl Hatch {
 
 /// The descriptor that came with a message.
 pub(crate) fn only(control: &mut RecvAncillaryBuffer<'_>) -> Option<OwnedFd> {
-    let descriptors = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
+    let descriptors = control.drain().filter_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message { Some(descriptors) } else { None }
     });
     descriptors.flatten().next()
 }

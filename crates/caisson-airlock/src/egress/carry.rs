@@ -60,7 +60,9 @@ pub(super) async fn beside(
     let back = async {
         splice::flow(socket, client, pipes, &count).await?;
         // Fails where the connection was cut.
-        ends.read(&mut [0; 1]).await?;
+        if ends.read(&mut [0; 1]).await? > 0 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         // The client may have gone already, which is as good.
         let _gone = shutdown(client, Shutdown::Write);
         Ok(())

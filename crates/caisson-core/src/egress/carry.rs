@@ -48,9 +48,10 @@ pub enum CarryError {
 /// What is no byte of the connection is told by its kind: no socket fails so by itself.
 impl From<io::Error> for CarryError {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::InvalidData => Self::Breach(error.to_string()),
-            _ => Self::Io(error),
+        if error.kind() == io::ErrorKind::InvalidData {
+            Self::Breach(error.to_string())
+        } else {
+            Self::Io(error)
         }
     }
 }

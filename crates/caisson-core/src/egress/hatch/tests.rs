@@ -27,9 +27,8 @@ fn fetch(inside: &OwnedFd) -> Option<(u64, StdStream)> {
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     recvmsg(inside, &mut [IoSliceMut::new(&mut number)], &mut control, RecvFlags::DONTWAIT).ok()?;
-    let socket = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut came) => came.next(),
-        _ => None,
+    let socket = control.drain().find_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(mut came) = message { came.next() } else { None }
     });
     Some((u64::from_be_bytes(number), socket?.into()))
 }

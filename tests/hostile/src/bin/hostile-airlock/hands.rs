@@ -38,9 +38,8 @@ fn receive(from: BorrowedFd<'_>, word: &mut [u8]) -> rustix::io::Result<Option<O
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     recvmsg(from, &mut [IoSliceMut::new(word)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let came = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-        _ => None,
+    let came = control.drain().filter_map(|message| {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message { Some(descriptors) } else { None }
     });
     Ok(came.flatten().next())
 }
