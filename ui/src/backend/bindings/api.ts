@@ -10,6 +10,11 @@ export type AcceptInstall = {
 ticket: Ticket, };
 
 /**
+ * What is done with what is found, from the least to the most.
+ */
+export type Action = "ignore" | "log" | "warn" | "redact" | "block";
+
+/**
  * Lets the calls through that wait for this answer.
  */
 export type AllowCall = {
@@ -248,7 +253,35 @@ tool: string,
 /**
  * Why it was refused.
  */
-reason: string, } | { "what": "decided",
+reason: string, } | { "what": "found",
+/**
+ * The kind of thing: `credential.github-token`.
+ */
+kind: string,
+/**
+ * What people call it.
+ */
+title: string,
+/**
+ * Where in the message it stood, as a JSON Pointer.
+ */
+place: string,
+/**
+ * What was done with it.
+ */
+action: Action,
+/**
+ * Which way the message went.
+ */
+direction: Direction,
+/**
+ * The tool it called, or answered for.
+ */
+tool: string | null,
+/**
+ * Who sent it, when it was a client.
+ */
+client: string | null, } | { "what": "decided",
 /**
  * The question.
  */
@@ -328,7 +361,11 @@ read_only: boolean, } | { "by": "loop",
 /**
  * Beyond this rate.
  */
-beyond: string, } | { "by": "person",
+beyond: string, } | { "by": "carries",
+/**
+ * What.
+ */
+what: string, } | { "by": "person",
 /**
  * For how long they have allowed it.
  */
@@ -648,6 +685,11 @@ id: QuestionId, };
  * A SHA-256 digest, `sha256:` and 64 lower-case hexadecimal digits (OCI image specification, "Digests").
  */
 export type Digest = string;
+
+/**
+ * Which way a message goes.
+ */
+export type Direction = "to_server" | "to_client";
 
 /**
  * Drops what was prepared, its image too.
