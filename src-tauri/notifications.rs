@@ -61,8 +61,8 @@ mod buttons {
     /// Notifications that ask at a time; the window has all questions.
     const MOST: usize = 3;
 
-    /// Those that ask; none while one is being shown.
-    pub(super) type Shown = Mutex<HashMap<QuestionId, Option<NotificationHandle>>>;
+    /// Those that ask, by the number the desktop gave them; none while one is being shown.
+    pub(super) type Shown = Mutex<HashMap<QuestionId, Option<u32>>>;
 
     type Wishes = Arc<dyn Fn(Wish) + Send + Sync>;
 
@@ -82,29 +82,13 @@ mod buttons {
         let asking = thread::Builder::new().name("notification".into()).spawn(move || {
             match show(&notice, patience) {
                 Ok(handle) => {
-                    let number = handle.id();
-                    let kept = match lock(&shown).get_mut(&id) {
-                        Some(place) => {
-                            *place = Some(handle);
-                            true
-                        }
+                    let kept = lock(&shown).get_mut(&id).map(|number| *number = Some(handle.id()));
+                    match kept {
+                        Some(()) => handle.wait_for_action(|action| {
+                            notice::wish(action, id).into_iter().for_each(|wish| wishes(wish));
+                        }),
                         // It was settled while it was being shown.
-                        None => {
-                            handle.close();
-                            false
-                        }
-                    };
-                    if kept {
-                        let pressed = |action: &notify_rust::ActionResponse<'_>| {
-                            if let notify_rust::ActionResponse::Custom(action) = action
-                                && let Some(wish) = notice::wish(action, id)
-                            {
-                                wishes(wish);
-                            }
-                        };
-                        if let Err(error) = notify_rust::handle_action(number, pressed) {
-                            tracing::debug!(%error, "a notification's buttons are not heard");
-                        }
+                        None => handle.close(),
                     }
                 }
                 Err(error) => {
@@ -112,7 +96,10 @@ mod buttons {
                     wishes(Wish::Open);
                 }
             }
-            lock(&shown).remove(&id);
+            // Not every desktop takes away what was answered.
+            if let Some(Some(number)) = lock(&shown).remove(&id) {
+                take_away(number);
+            }
         });
         if let Err(error) = asking {
             tracing::warn!(%error, "no notification can be shown");
@@ -120,10 +107,25 @@ mod buttons {
     }
 
     pub(super) fn settle(id: QuestionId, shown: &Arc<Shown>) {
-        if let Some(Some(handle)) = lock(shown).remove(&id) {
+        if let Some(Some(number)) = lock(shown).remove(&id) {
             // It speaks to the bus and waits for it.
-            drop(thread::Builder::new().spawn(move || handle.close()));
+            drop(thread::Builder::new().name("notification".into()).spawn(move || take_away(number)));
         }
+    }
+
+    fn take_away(number: u32) {
+        if let Err(error) = close(number) {
+            tracing::debug!(%error, "a notification stays until its time is over");
+        }
+    }
+
+    /// Takes a notification away, which ends the wait for its buttons (Desktop Notifications Specification 1.3,
+    /// `CloseNotification`).
+    fn close(number: u32) -> zbus::Result<()> {
+        const NAME: &str = "org.freedesktop.Notifications";
+        let bus = zbus::blocking::Connection::session()?;
+        let path = "/org/freedesktop/Notifications";
+        bus.call_method(Some(NAME), path, Some(NAME), "CloseNotification", &(number,)).map(drop)
     }
 
     fn show(notice: &Notice, patience: Duration) -> Result<NotificationHandle, String> {
@@ -148,7 +150,7 @@ mod buttons {
     }
 
     // No panic happens while the lock is held.
-    fn lock(shown: &Shown) -> MutexGuard<'_, HashMap<QuestionId, Option<NotificationHandle>>> {
+    fn lock(shown: &Shown) -> MutexGuard<'_, HashMap<QuestionId, Option<u32>>> {
         shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

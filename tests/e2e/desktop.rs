@@ -1,6 +1,11 @@
 //! The tray on a real panel, driven over D-Bus as panels do, and the real window, driven by WebDriver.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use caisson_tests::{
     Home,
@@ -17,6 +22,9 @@ on_engines!([podman]
     a_second_start_raises_the_window,
     the_window_installs_starts_stops_and_removes,
     the_window_says_what_is_wrong_and_obeys_no_text,
+    a_call_is_answered_in_the_window,
+    a_call_is_answered_in_the_tray,
+    a_call_is_answered_by_a_notifications_button,
 );
 
 fn the_tray_shows_and_steers_the_servers_of_a_daemon(home: &Home) {
@@ -29,7 +37,7 @@ fn the_tray_shows_and_steers_the_servers_of_a_daemon(home: &Home) {
         tray.text(),
         "[No server running (1 installed)]\n---\n\
          ○ example: stopped\n    Start\n    [Stop]\n    [Restart]\n---\n\
-         Pause all servers\nOpen Caisson\n---\nQuit Caisson\n"
+         Pause all servers\nLock: refuse every call\nOpen Caisson\n---\nQuit Caisson\n"
     );
     assert!(shows(&tray, "idle"));
 
@@ -184,6 +192,134 @@ fn the_window_says_what_is_wrong_and_obeys_no_text(home: &Home) {
     window.element("//input[@id='install-source']").type_in("example");
     window.button("Review").click();
     window.element("//dialog//*[@role='alert']");
+}
+
+/// A home in which changes are asked about, with the example server.
+fn asking(home: &Home) {
+    fs::write(home.path().join("config/policy.toml"), "").unwrap();
+    home.caisson(&["install", "example", "--state", "/state", "--yes"]).ok();
+}
+
+/// A call that waits for a yes.
+fn call(home: &Home, note: &str) -> Child {
+    let arguments = serde_json::json!({ "note": note }).to_string();
+    let mut command = home.command(&["call", "example", "notes_add", &arguments]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("caisson runs")
+}
+
+fn ends(mut call: Child, code: i32) {
+    let mut ended = None;
+    eventually(SOON, "the call ends", || {
+        ended = call.try_wait().expect("it can be waited for");
+        ended.is_some()
+    });
+    assert_eq!(ended.and_then(|status| status.code()), Some(code));
+}
+
+/// What a refused call ends with.
+const REFUSED: i32 = 4;
+
+fn a_call_is_answered_in_the_window(home: &Home) {
+    asking(home);
+    let desktop = Desktop::new(false);
+    let window = Window::open(&desktop, home);
+    window.button("Start example");
+    let hostile = call(home, "a\u{202e}txt.exe <b>bold</b>");
+    window.says("Allow notes_add of example?");
+    window.says("may change something");
+    window.says("a\\u{202e}txt.exe <b>bold</b>");
+    assert_eq!(window.run("return document.querySelectorAll('dialog b').length"), 0);
+    assert!(window.button("Deny").has_focus(), "the safe answer has the focus");
+    desktop.picture(Desktop::WINDOW, "window-approval");
+    window.button("Deny").click();
+    ends(hostile, REFUSED);
+    eventually(SOON, "it asks no more", || !window.has("//dialog"));
+
+    let wanted = call(home, "wanted");
+    window.says("wanted");
+    // A click that was meant for something else allows nothing.
+    std::thread::sleep(Duration::from_secs(1));
+    window.element("//dialog//input[@value='always']").click();
+    window.button("Allow").click();
+    ends(wanted, 0);
+    ends(call(home, "not asked again"), 0);
+    let grants = home.caisson(&["approvals", "grants", "--json"]).json();
+    assert_eq!((&grants[0]["tool"], &grants[0]["until"]), (&"notes_add".into(), &serde_json::Value::Null));
+
+    home.caisson(&["approvals", "lock"]).ok();
+    window.says("Locked: every call is refused");
+    window.button("Unlock").click();
+    eventually(SOON, "it is unlocked", || {
+        home.caisson(&["policy", "show", "--json"]).json()["locked"] == false
+    });
+}
+
+fn a_call_is_answered_in_the_tray(home: &Home) {
+    asking(home);
+    let desktop = Desktop::new(false);
+    let _app = Running::start(desktop.app(home, &["--hidden"]));
+    let tray = desktop.tray();
+    tray.says("No server running (1 installed)");
+    let refused = call(home, "refused");
+    tray.says("A call waits for your yes");
+    eventually(SOON, "the icon asks for attention", || shows(&tray, "attention"));
+    desktop.press(1266, 15);
+    std::thread::sleep(Duration::from_millis(700));
+    desktop.picture(Desktop::TRAY, "tray-approval");
+    tray.choose(&["? you: notes_add of example", "Deny"]);
+    ends(refused, REFUSED);
+    let wanted = call(home, "wanted");
+    tray.says("? you: notes_add of example");
+    tray.choose(&["? you: notes_add of example", "Allow once"]);
+    ends(wanted, 0);
+    tray.choose(&["Lock: refuse every call"]);
+    tray.says("Locked: every call is refused");
+    ends(call(home, "locked"), REFUSED);
+    tray.choose(&["Unlock: let calls take their course"]);
+    tray.says("Lock: refuse every call");
+}
+
+fn a_call_is_answered_by_a_notifications_button(home: &Home) {
+    asking(home);
+    let desktop = Desktop::new(false);
+    // Dunst shows a notification's buttons in a menu of the user's choice, which reads the labels and writes the one
+    // that is chosen. Ours chooses what stands in a file.
+    let (menu, wanted, settings) =
+        (home.path().join("menu"), home.path().join("wanted"), home.path().join("dunstrc"));
+    fs::write(&menu, format!("#!/bin/sh\nexec grep -F \"$(cat {})\"\n", wanted.display())).unwrap();
+    fs::set_permissions(&menu, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(&settings, format!("[global]\ndmenu = {}\n", menu.display())).unwrap();
+    let mut dunst = Command::new("dunst");
+    dunst.arg("-conf").arg(&settings).stdout(Stdio::null()).stderr(Stdio::null());
+    desktop.on_it(&mut dunst);
+    let _dunst = Running::start(dunst);
+    let dunstctl = |args: &[&str]| {
+        let mut control = Command::new("dunstctl");
+        control.args(args).stdin(Stdio::null());
+        desktop.on_it(&mut control);
+        String::from_utf8_lossy(&control.output().expect("dunstctl is installed").stdout).trim().to_owned()
+    };
+    eventually(SOON, "notifications can be shown", || dunstctl(&["is-paused"]) == "false");
+    let _app = Running::start(desktop.app(home, &["--hidden"]));
+    let tray = desktop.tray();
+    tray.says("No server running (1 installed)");
+    let shown = || dunstctl(&["count", "displayed"]) == "1";
+    for (button, code) in [("Deny", REFUSED), ("Allow once", 0)] {
+        let call = call(home, button);
+        eventually(SOON, "a notification is shown", shown);
+        desktop.picture("420x220+860+0", "notification");
+        fs::write(&wanted, button).unwrap();
+        dunstctl(&["context"]);
+        ends(call, code);
+        eventually(SOON, "it is gone", || !shown());
+    }
+    // One that is answered elsewhere is taken away.
+    let elsewhere = call(home, "elsewhere");
+    eventually(SOON, "a notification is shown", shown);
+    tray.choose(&["? you: notes_add of example", "Allow once"]);
+    ends(elsewhere, 0);
+    eventually(SOON, "it is gone", || !shown());
+    assert!(!desktop.shows("Caisson"), "the window was not needed");
 }
 
 /// Whether the tray shows this icon.
