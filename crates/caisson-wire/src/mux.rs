@@ -51,11 +51,12 @@ impl MuxError {
     /// Whether the other side broke the protocol; else the pipe itself has ended or failed. A pipe fails with
     /// `InvalidData` when what came on it is no byte at all.
     pub fn is_breach(&self) -> bool {
+        use yamux::{ConnectionError, FrameDecodeError};
         match self {
-            Self::Closed | Self::Full | Self::Failed(yamux::ConnectionError::Closed) => false,
-            Self::Failed(yamux::ConnectionError::Io(error)) => {
-                error.kind() == std::io::ErrorKind::InvalidData
-            }
+            Self::Closed | Self::Full | Self::Failed(ConnectionError::Closed) => false,
+            Self::Failed(
+                ConnectionError::Io(error) | ConnectionError::Decode(FrameDecodeError::Io(error)),
+            ) => error.kind() == std::io::ErrorKind::InvalidData,
             Self::Failed(_) => true,
         }
     }

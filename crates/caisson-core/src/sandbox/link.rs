@@ -456,11 +456,15 @@ impl End {
         };
         let mut server_end = std::pin::pin!(server_end);
         let mut broken = false;
-        let first_sign = tokio::select! {
-            pipe = &mut driver => pipe.ok().and_then(Result::err).map(|error| {
-                broken = error.is_breach();
-                error.to_string()
-            }),
+        let (mut failed, mut silent) = (None, false);
+        let mut first_sign = tokio::select! {
+            pipe = &mut driver => {
+                let error = pipe.ok().and_then(Result::err);
+                broken = error.as_ref().is_some_and(MuxError::is_breach);
+                let how = error.map(|error| error.to_string());
+                // One that has merely failed says less than how the container ended.
+                if broken { how } else { failed = how; None }
+            }
             reason = &mut server_end => reason,
             // Known before the pipe's end when an engine freezes.
             reason = hull.wait() => Some(reason),
@@ -468,9 +472,21 @@ impl End {
                 broken = true;
                 Some(how)
             }
-            heard = &mut hearing => heard.ok().and_then(Result::err).inspect(|_| broken = true),
+            heard = &mut hearing => {
+                let breach = heard.ok().and_then(Result::err);
+                (broken, silent) = (breach.is_some(), breach.is_none());
+                breach
+            }
             () = over.cancelled() => None,
         };
+        // The control stream ends with the pipe, which may tell a moment later that it was broken.
+        if silent
+            && let Ok(Ok(Err(error))) = timeout(LAST_WORDS, &mut driver).await
+            && error.is_breach()
+        {
+            broken = true;
+            first_sign = Some(error.to_string());
+        }
         if broken {
             // What does not keep to the protocol is not asked to end.
             if let Some(how) = &first_sign {
@@ -496,7 +512,7 @@ impl End {
             None
         };
         over.cancel();
-        let reason = own.or(first_sign).or(exit).unwrap_or_else(|| "its pipe closed".to_owned());
+        let reason = own.or(first_sign).or(exit).or(failed).unwrap_or_else(|| "its pipe closed".to_owned());
         Ended { reason }
     }
 }
