@@ -43,6 +43,7 @@ fn the_menu_says_the_state_first_and_quit_last() {
          ○ example: stopped\n    Start\n    [Stop]\n    [Restart]\n\
          ---\n\
          Pause all servers\n\
+         Lock: refuse every call\n\
          Open Caisson\n\
          ---\n\
          Quit Caisson\n"
@@ -124,6 +125,6 @@ fn hostile_and_endless_text_stays_in_its_line() {
 fn many_servers_end_in_the_window() {
     let servers = (0..500).map(|n| server(&format!("server-{n:03}"), ServerState::Stopped)).collect();
     let tray = tray(&up(servers));
-    assert_eq!(tray.menu.len(), 2 + MOST_SERVERS + 1 + 5);
+    assert_eq!(tray.menu.len(), 2 + MOST_SERVERS + 1 + 6);
     assert!(text(&tray.menu).contains("476 more in the window…\n"));
 }
