@@ -187,7 +187,6 @@ impl Host {
             user,
             places: places.clone(),
             authorities: Authorities::new(bundles),
-            policy: registry.policy(),
             clock: SystemTime::now,
         });
         let catalog = Catalog::new(

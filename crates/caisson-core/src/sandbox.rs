@@ -61,7 +61,7 @@ use crate::{
     audit::Audit,
     egress::{Egress, Trial},
     engine::{EngineFacts, Engines},
-    gate::{Definition, Known, Permit, Permitted, policy::Policy, scan::OwnSecrets},
+    gate::{Definition, Known, Permit, Permitted, scan::OwnSecrets},
     model::{Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Verification},
     pins::Pins,
     secrets::Secrets,
@@ -119,8 +119,6 @@ pub struct SandboxParts {
     pub pins: Pins,
     /// Where what happens is noted.
     pub audit: Audit,
-    /// The user's rules, for what may stand in a log.
-    pub policy: watch::Receiver<Arc<Policy>>,
 }
 
 /// Every installed server and its container. Cheap to clone. Must be used within a Tokio runtime.
@@ -148,7 +146,6 @@ impl Sandbox {
             clock,
             pins,
             audit,
-            policy,
         } = parts;
         let dock = Arc::new(EngineDock { engines, home_id: home_id.clone() });
         let secrets = Arc::new(secrets);
@@ -165,7 +162,6 @@ impl Sandbox {
             clock,
             pins,
             audit,
-            policy,
             paused,
             swept,
             mine: Mutex::default(),

@@ -6,24 +6,18 @@ mod hidden;
 use std::{
     collections::VecDeque,
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use caisson_wire::SecretBytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use ts_rs::TS;
 
 use self::hidden::Hidden;
 use super::missed;
-use crate::{
-    gate::{
-        policy::Policy,
-        scan::{Context, Direction, OwnSecrets, Verdict},
-    },
-    model::{SecretName, ServerName},
-};
+use crate::{gate::scan::OwnSecrets, model::SecretName};
 
 /// Lines kept.
 const MOST_LINES: usize = 2000;
@@ -75,8 +69,6 @@ struct Inner {
     live: broadcast::Sender<LogLine>,
     hidden: Mutex<Arc<Hidden>>,
     own: Mutex<OwnSecrets>,
-    /// Whose log it is, and what lines are looked through for.
-    looked: OnceLock<(ServerName, watch::Receiver<Arc<Policy>>)>,
     missed: broadcast::Sender<(PathBuf, bool)>,
     clock: Clock,
 }
@@ -91,8 +83,8 @@ impl Logs {
     pub(super) fn new(clock: Clock) -> Self {
         let live = broadcast::Sender::new(LIVE);
         let (ring, hidden, missed) = (Mutex::default(), Mutex::default(), broadcast::Sender::new(MISSED));
-        let (own, looked) = (Mutex::default(), OnceLock::new());
-        Self(Arc::new(Inner { ring, live, hidden, own, looked, missed, clock }))
+        let own = Mutex::default();
+        Self(Arc::new(Inner { ring, live, hidden, own, missed, clock }))
     }
 
     /// From here on, none of these values stands in the log; their names do.
@@ -109,24 +101,6 @@ impl Logs {
     /// The secrets that were handed out last, to be looked for in messages.
     pub(super) fn own(&self) -> OwnSecrets {
         self.0.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// From here on, lines are looked through for what the user's rules keep out of messages. Said once.
-    pub(super) fn look_through(&self, server: ServerName, policy: watch::Receiver<Arc<Policy>>) {
-        drop(self.0.looked.set((server, policy)));
-    }
-
-    /// The line, without what the user's rules take out of messages.
-    fn looked_through(&self, line: Vec<u8>) -> Vec<u8> {
-        let Some((server, policy)) = self.0.looked.get() else { return line };
-        let own = self.own();
-        let context = Context { direction: Direction::ToClient, server, tool: None, secrets: &own };
-        let policy = policy.borrow().clone();
-        match policy.scanner().map(|scanner| scanner.line(&line, &context)) {
-            Some(Verdict::Clean | Verdict::Noted(_)) => line,
-            Some(Verdict::Redacted { message, .. }) => message,
-            Some(Verdict::Blocked(_)) | None => b"(a line that the policy stops)".to_vec(),
-        }
     }
 
     /// Reads from an error of the server's which of the user's files it looked for in vain.
@@ -147,7 +121,7 @@ impl Logs {
         self.overhear(line);
         let at = (self.0.clock)().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         let hidden = Arc::clone(&self.0.hidden.lock().unwrap_or_else(PoisonError::into_inner));
-        let text = shown(&self.looked_through(hidden.without(line).into_owned()));
+        let text = shown(&hidden.without(line));
         let line = LogLine { at: u64::try_from(at).unwrap_or(u64::MAX), process, text };
         let mut ring = self.0.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.bytes += line.text.len();

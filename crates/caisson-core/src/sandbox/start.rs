@@ -8,7 +8,7 @@ use std::{
 use caisson_wire::{Launch, Mode, SecretBytes, SessionFolders};
 use futures::future::BoxFuture;
 use tokio::{
-    sync::{OnceCell, watch},
+    sync::OnceCell,
     time::{Duration, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,6 @@ use crate::{
     audit::{Audit, Happening, Phase},
     egress::Egress,
     engine::EngineFacts,
-    gate::policy::Policy,
     model::{
         EventSender, FolderGrant, SecretName, Server, ServerName, Transport, Workspace, WorkspacePer, utc,
     },
@@ -69,7 +68,6 @@ pub(super) struct Common {
     pub(super) clock: Clock,
     pub(super) pins: Pins,
     pub(super) audit: Audit,
-    pub(super) policy: watch::Receiver<Arc<Policy>>,
     /// Whether nothing may be started.
     pub(super) paused: AtomicBool,
     /// Set once what a predecessor has left was removed.

@@ -103,7 +103,6 @@ impl Handle {
         let (state_sender, state) = watch::channel(ServerState::Stopped);
         let (notes, noted) = mpsc::unbounded_channel();
         let logs = Logs::new(common.clock);
-        logs.look_through(name.clone(), common.policy.clone());
         let pins = common.pins.clone();
         let supervisor = Supervisor {
             name: name.clone(),

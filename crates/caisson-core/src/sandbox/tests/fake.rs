@@ -126,7 +126,6 @@ impl Fake {
         let table =
             BTreeMap::from([("a.example".to_owned(), local.clone()), ("b.example".to_owned(), local)]);
         let common = Common {
-            policy: tokio::sync::watch::channel(Arc::default()).1,
             dock: Arc::new(self.clone()),
             secrets: Arc::new(self.clone()),
             pins: crate::pins::Pins::new(crate::registry::State::in_memory().unwrap()),

@@ -113,7 +113,6 @@ impl Real {
         let table =
             BTreeMap::from([("a.example".to_owned(), local.clone()), ("b.example".to_owned(), local)]);
         let sandbox = Sandbox::with(Common {
-            policy: tokio::sync::watch::channel(Arc::default()).1,
             dock: std::sync::Arc::new(EngineDock { engines, home_id: home_id.clone() }),
             secrets: std::sync::Arc::new(OneSecret),
             audit: crate::audit::Audit::in_memory(std::time::SystemTime::now).unwrap(),
