@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use caisson_tests::{Home, clients::Access, home::eventually, programs, raw::RawClient};
+use caisson_tests::{Home, clients::Access, home::eventually, images, programs, raw::RawClient};
 use serde_json::{Value, json};
 
 on_engines!([podman docker] exits_at_once, prints_garbage, floods, never_answers, forks, grabs_the_pipe);
@@ -27,9 +27,9 @@ pub fn write_server(folder: &Path, script: &str) {
     fs::copy("/bin/busybox", folder.join("busybox")).expect("busybox-static is installed");
     fs::write(folder.join("polite.sh"), POLITE).unwrap();
     fs::write(folder.join("server.sh"), script).unwrap();
-    let dockerfile = "FROM scratch\nCOPY busybox /bin/busybox\nCOPY busybox /bin/sh\nCOPY polite.sh server.sh /\n\
+    let steps = "COPY busybox /bin/busybox\nCOPY busybox /bin/sh\nCOPY polite.sh server.sh /\n\
         RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\nENV PATH=/bin\nENTRYPOINT [\"/bin/sh\", \"/server.sh\"]\n";
-    fs::write(folder.join("Dockerfile"), dockerfile).unwrap();
+    images::write_dockerfile(folder, steps);
 }
 
 /// Installs `tests/hostile/servers/SCRIPT.sh` as `name`.

@@ -12,7 +12,7 @@ use crate::{
     Home,
     desktop::Running,
     home::{eventually, free_port},
-    programs,
+    images, programs,
 };
 
 /// The port it listens on inside its container, where it has all of them for itself.
@@ -56,8 +56,7 @@ pub fn install(home: &Home, name: &str, over: Over, era: Era) {
     let program = folder.join("fixture");
     fs::copy(programs::fixture(), &program).expect("the fixture can be copied");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("our own file");
-    let dockerfile = "FROM scratch\nCOPY fixture /fixture\nENTRYPOINT [\"/fixture\"]\n";
-    fs::write(folder.join("Dockerfile"), dockerfile).expect("our own folder");
+    images::write_dockerfile(&folder, "COPY fixture /fixture\nENTRYPOINT [\"/fixture\"]\n");
 
     let folder = folder.to_string_lossy();
     let http = format!("{PORT_INSIDE}/mcp");

@@ -9,6 +9,7 @@ pub mod engines;
 pub mod fixture;
 pub mod forwarder;
 pub mod home;
+pub mod images;
 pub mod internet;
 pub mod programs;
 pub mod raw;

@@ -13,7 +13,6 @@ mod ledger;
 mod permit;
 pub mod policy;
 mod principal;
-pub mod scan;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -26,6 +25,7 @@ use std::{
 };
 
 pub use admission::{Admission, Asked};
+pub use caisson_scan as scan;
 pub use denial::Denial;
 pub use inspect::Inspector;
 pub use ledger::OpenCall;
@@ -359,7 +359,8 @@ impl Gate {
     fn rendered(&self, server: &ServerName, tool: &str, arguments: &Arguments) -> String {
         let text = render::arguments(arguments.value());
         let secrets = self.0.known.secrets(server);
-        let context = Context { direction: Direction::ToClient, server, tool: Some(tool), secrets: &secrets };
+        let (direction, server) = (Direction::ToClient, server.as_str());
+        let context = Context { direction, server, tool: Some(tool), secrets: &secrets };
         match self.policy().scanner().map(|scanner| scanner.line(text.as_bytes(), &context)) {
             Some(Verdict::Clean | Verdict::Noted(_)) => text,
             Some(Verdict::Redacted { message, .. }) => String::from_utf8_lossy(&message).into_owned(),

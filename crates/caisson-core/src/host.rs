@@ -35,7 +35,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{Arc, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use jiff::tz::TimeZone;
@@ -60,7 +60,7 @@ use crate::{
     engine::{EngineChoice, EngineEnv, Engines},
     gate::{Clock, Gate, GateParts, approvals::Approvals, tokens::Tokens},
     group::Groups,
-    model::{EventSender, ServerState},
+    model::{EventSender, ServerState, utc},
     pins::Pins,
     registry::{EngineSetting, Registry, Settings, State, Verifications},
     sandbox::{Authorities, Places, Sandbox, SandboxParts, UserIds},
@@ -293,7 +293,7 @@ impl Host {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             role: parts.role.clone(),
-            started_at: seconds(parts.started),
+            started_at: utc::whole_seconds(parts.started),
             home_id: parts.home_id.clone(),
             bridge: listening.port.map(|port| format!("http://127.0.0.1:{port}")),
             bridge_problem: listening.problem,
@@ -324,10 +324,6 @@ impl From<SocketError> for ApiError {
             .why(error.to_string())
             .fix("end what holds it, or set CAISSON_HOME to another folder")
     }
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn count(number: usize) -> u32 {

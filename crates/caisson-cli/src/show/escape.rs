@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use caisson_core::model::is_hidden;
+
 /// One line: everything that is not plainly visible is shown as `\u{…}`.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     escaped(text, |_| false)
@@ -14,31 +16,18 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
 }
 
 fn escaped(text: &str, kept: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if text.chars().all(|c| kept(c) || is_visible(c)) {
+    if text.chars().all(|c| kept(c) || !is_hidden(c)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if kept(c) || is_visible(c) {
+        if kept(c) || !is_hidden(c) {
             out.push(c);
         } else {
             out.extend(c.escape_default());
         }
     }
     Cow::Owned(out)
-}
-
-/// Not a control character (C0, C1), nor one that is invisible or turns the direction of text: soft hyphen,
-/// Arabic letter mark, Mongolian vowel separator, zero-width and bidirectional controls, line and paragraph
-/// separators, invisible operators, interlinear marks, variation selectors, byte-order mark, tags.
-fn is_visible(c: char) -> bool {
-    !(c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}'))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use hyper::{
     Response, StatusCode,
     header::{HeaderName, HeaderValue},
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     Inner,
@@ -159,9 +159,7 @@ impl Inner {
             let admission =
                 self.gate.admit(session.principal(), session.endpoint(), message.raw, message.read_as());
             let sent = match admission {
-                Admission::Permitted(permit) => timeout_at(deadline, session.send(permit, message))
-                    .await
-                    .unwrap_or(Err(Refusal::Silent(limit.as_secs()))),
+                Admission::Permitted(permit) => session.send_before(permit, message, deadline, limit).await,
                 Admission::Denied(denial) => Err(Refusal::Denied(denial)),
                 Admission::Asked(asked) => {
                     session.hold(asked, message.raw, limit);

@@ -13,7 +13,10 @@ use std::{
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker, errors::Error as ApiError};
 use futures::{Stream, StreamExt as _};
 use serde::de::DeserializeOwned;
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::{Mutex, RwLock},
+    time::timeout,
+};
 
 use super::{
     Address, EngineError, EngineFacts,
@@ -47,6 +50,9 @@ pub(super) struct Inner {
     pub(super) meetings: Meetings,
     /// Files put into the airlock's volume, and known to be whole.
     pub(super) shared: Mutex<SharedFiles>,
+    /// Held by whoever makes an image, and alone by whoever removes one with its layers. Podman gives the layers of
+    /// an image in the making away to a removal, when both share them.
+    pub(super) layers: RwLock<()>,
     gone: AtomicBool,
 }
 
@@ -76,7 +82,7 @@ impl Engine {
         let endpoint = address.clone();
         let address = address.to_string();
         let docker = docker.map_err(|error| meaning(&address, "connecting to it", error))?;
-        let shared = Mutex::default();
+        let (shared, layers) = (Mutex::default(), RwLock::default());
         Ok(Self(Arc::new(Inner {
             docker,
             endpoint,
@@ -85,6 +91,7 @@ impl Engine {
             artifacts,
             meetings: Meetings::new(sockets),
             shared,
+            layers,
             gone: AtomicBool::new(false),
         })))
     }

@@ -85,6 +85,7 @@ impl Engine {
         labels: &BTreeMap<String, String>,
     ) -> Result<ImageFacts, EngineError> {
         const ACTION: &str = "importing an image";
+        let _layers = self.0.layers.read().await;
         let options = CreateImageOptionsBuilder::new()
             .from_src("-")
             .changes(label_lines(labels, self.facts().kind))
@@ -119,6 +120,7 @@ impl Engine {
         labels: &BTreeMap<String, String>,
     ) -> Result<ImageFacts, EngineError> {
         const ACTION: &str = "committing a container";
+        let _layers = self.0.layers.read().await;
         let full = with_tag(tag);
         let (repo, version) = repo_and_tag(&full);
         let options = CommitContainerOptionsBuilder::new()
@@ -134,12 +136,14 @@ impl Engine {
         self.known(ACTION, &id).await
     }
 
-    /// Removes an image, all its names with it. One that is not there is no error.
+    /// Removes an image, all its names with it. One that is not there is no error. What it was built on goes with it
+    /// when nothing else is; while an image is made, that stays in the engine's cache of builds.
     ///
     /// # Errors
     /// [`EngineError::InUse`] while a container was made of it.
     pub async fn remove_image(&self, id: &Digest) -> Result<(), EngineError> {
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
+        let alone = self.0.layers.try_write();
+        let options = RemoveImageOptionsBuilder::new().force(true).noprune(alone.is_err()).build();
         match self
             .call("removing an image", SLOW, self.docker().remove_image(id.as_str(), Some(options), None))
             .await

@@ -11,7 +11,7 @@ use super::{
     approvals::{Asking, Waiting},
     ledger::{Entry, Ledger},
 };
-use crate::model::{By, Outcome, QuestionId, RequestId};
+use crate::model::{By, Outcome, RequestId};
 
 /// How often a client is told that its call is still waited for.
 const ALIVE: Duration = Duration::from_secs(5);
@@ -61,11 +61,6 @@ impl Asked {
     /// The id of the call; none when it wants no answer.
     pub fn id(&self) -> Option<&RequestId> {
         self.id.as_ref()
-    }
-
-    /// The question.
-    pub fn question(&self) -> QuestionId {
-        self.waiting.id()
     }
 
     /// Waits for the answer. Meanwhile `keep_alive` is handed notifications for the client, when it has asked for

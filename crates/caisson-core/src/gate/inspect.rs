@@ -101,7 +101,7 @@ impl Inspector {
         let policy = self.policy.borrow().clone();
         let scanner = policy.scanner().ok_or("what it carries cannot be looked for")?;
         let secrets = self.known.secrets(&self.server);
-        let context = Context { direction, server: &self.server, tool, secrets: &secrets };
+        let context = Context { direction, server: self.server.as_str(), tool, secrets: &secrets };
         scanner.message(message, &context).map_err(|error| error.to_string())
     }
 

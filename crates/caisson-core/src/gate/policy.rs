@@ -156,6 +156,11 @@ impl Policy {
             let Range { start, .. } = rule.span();
             Placed { line: line_of(text, start), rule: rule.into_inner() }
         };
+        for server in dlp.rules.iter().filter_map(|rule| rule.server.as_deref()) {
+            if let Err(error) = server.parse::<ServerName>() {
+                return Err(Broken::whole(format!("in [dlp]: {server:?} is no name of a server: {error}")));
+            }
+        }
         let dlp = Dlp::new(dlp).map_err(|error| Broken::whole(format!("in [dlp]: {error}")))?;
         Ok(Self { preset, approvals, loops, rules: rule.into_iter().map(placed).collect(), dlp })
     }

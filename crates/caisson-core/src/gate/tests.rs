@@ -16,9 +16,8 @@ struct Tools;
 
 impl Known for Tools {
     fn secrets(&self, _: &ServerName) -> OwnSecrets {
-        let (name, value) =
-            ("TOKEN".parse().unwrap(), caisson_wire::SecretBytes::from(b"hunter2-hunter2".to_vec()));
-        OwnSecrets::new([(&name, &value)]).unwrap()
+        let value = caisson_wire::SecretBytes::from(b"hunter2-hunter2".to_vec());
+        OwnSecrets::new([("TOKEN", &value)]).unwrap()
     }
 
     fn tool(&self, _: &ServerName, tool: &str) -> Option<Definition> {

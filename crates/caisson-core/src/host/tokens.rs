@@ -5,14 +5,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Host, seconds};
+use super::Host;
 use crate::{
     control::api::{ApiError, ErrorCode, IssueToken, IssuedToken, TokenList, TokenServers, TokenView},
     gate::{
         Scope, ToolScope,
         tokens::{Token, TokenId},
     },
-    model::Endpoint,
+    model::{Endpoint, utc},
 };
 
 /// The longest name of a token's user.
@@ -41,7 +41,7 @@ impl Host {
             url: urls.first().cloned(),
             urls,
             sse_url: named.first().map(|endpoint| self.sse_url(endpoint)),
-            expires_at: token.expires.map(seconds),
+            expires_at: token.expires.map(utc::whole_seconds),
         })
     }
 
@@ -124,7 +124,7 @@ fn view(token: &Token) -> TokenView {
         subject: token.subject.to_string(),
         servers,
         tools,
-        issued_at: seconds(token.created),
-        expires_at: token.expires.map(seconds),
+        issued_at: utc::whole_seconds(token.created),
+        expires_at: token.expires.map(utc::whole_seconds),
     }
 }

@@ -15,6 +15,11 @@ pub(crate) fn millis(time: SystemTime) -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX)
 }
 
+/// Whole seconds since 1970; a time before is 1970.
+pub(crate) fn whole_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// Seconds since 1970 of a time as engines write it (RFC 3339); none for one that is written otherwise.
 pub(crate) fn seconds(text: &str) -> Option<u64> {
     text.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok())

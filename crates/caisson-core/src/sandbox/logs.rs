@@ -90,7 +90,7 @@ impl Logs {
     /// From here on, none of these values stands in the log; their names do.
     pub(super) fn hide<'a>(&self, secrets: impl IntoIterator<Item = (&'a SecretName, &'a SecretBytes)>) {
         let secrets: Vec<_> = secrets.into_iter().collect();
-        match OwnSecrets::new(secrets.iter().copied()) {
+        match OwnSecrets::new(secrets.iter().map(|(name, value)| (name.as_str(), *value))) {
             Ok(own) => *self.0.own.lock().unwrap_or_else(PoisonError::into_inner) = own,
             Err(error) => tracing::error!(%error, "secrets are not looked for in messages"),
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     Session,
 };
 use crate::{
-    gate::Asked,
+    gate::{Asked, Permit},
     model::{Envelope, RequestId},
 };
 
@@ -56,7 +56,9 @@ impl Session {
             }
             let sent = match (settled, Posted::read(&raw)) {
                 (Ok(permit), Ok(Posted { messages, .. })) => match messages.first() {
-                    Some(message) => session.send_within(permit, message, limit).await,
+                    Some(message) => {
+                        session.send_before(permit, message, Instant::now() + limit, limit).await
+                    }
                     None => Ok(()),
                 },
                 (Ok(_), Err(refusal)) => Err(refusal),
@@ -68,13 +70,15 @@ impl Session {
         });
     }
 
-    async fn send_within(
+    /// Sends one message on, as [`Self::send`] does, before `deadline`, which is `limit` after it was asked for.
+    pub(in crate::bridge) async fn send_before(
         &self,
-        permit: crate::gate::Permit,
+        permit: Permit,
         message: &Message<'_>,
+        deadline: Instant,
         limit: Duration,
     ) -> Result<(), Refusal> {
-        let sent = timeout(limit, self.send(permit, message)).await;
+        let sent = timeout_at(deadline, self.send(permit, message)).await;
         sent.unwrap_or(Err(Refusal::Silent(limit.as_secs())))
     }
 

@@ -51,6 +51,7 @@ impl Engine {
         labels: &std::collections::BTreeMap<String, String>,
         progress: &ProgressSink,
     ) -> Result<ImageFacts, EngineError> {
+        let _layers = self.0.layers.read().await;
         let full = with_tag(tag);
         let labels: HashMap<_, _> =
             labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();

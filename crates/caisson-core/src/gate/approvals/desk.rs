@@ -2,13 +2,13 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use tokio::{sync::watch, time::Instant};
 
 use super::Asking;
-use crate::model::{Outcome, Question, QuestionId, Settled};
+use crate::model::{Outcome, Question, QuestionId, Settled, utc};
 
 /// The most questions that wait at a time.
 const MOST: usize = 1000;
@@ -48,7 +48,7 @@ impl Desk {
         }
         self.last += 1;
         let id = QuestionId(self.last);
-        let asked_at = seconds(now);
+        let asked_at = utc::whole_seconds(now);
         let question = Question {
             id,
             asked_at,
@@ -92,7 +92,7 @@ impl Desk {
     pub(super) fn settle(&mut self, id: QuestionId, outcome: Outcome, now: SystemTime) -> Option<Question> {
         let Open { question, outcome: tell, .. } = self.open.remove(&id)?;
         tell.send_replace(Some(outcome));
-        self.settled.push_front(Settled { question: question.clone(), at: seconds(now), outcome });
+        self.settled.push_front(Settled { question: question.clone(), at: utc::whole_seconds(now), outcome });
         self.settled.truncate(REMEMBERED);
         Some(question)
     }
@@ -108,8 +108,4 @@ impl Desk {
 
 fn waiting(open: &Open) -> u32 {
     u32::try_from(open.outcome.receiver_count()).unwrap_or(u32::MAX)
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

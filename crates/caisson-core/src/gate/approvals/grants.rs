@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::{PoisonError, RwLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime},
 };
 
 use rusqlite::{Row, params};
@@ -13,7 +13,7 @@ use ts_rs::TS;
 use super::{ApprovalError, Asking};
 use crate::{
     gate::principal::{SessionNumber, Visit},
-    model::{Digest, Lasting, ServerName},
+    model::{Digest, Lasting, ServerName, utc},
     registry::{State, StateError},
 };
 
@@ -63,7 +63,7 @@ pub(super) struct Grants {
 impl Grants {
     pub(super) fn open(state: State, now: SystemTime) -> Result<Self, StateError> {
         let kept = state.with(|db| {
-            db.execute("DELETE FROM grants WHERE until <= ?1", [seconds(now)])?;
+            db.execute("DELETE FROM grants WHERE until <= ?1", [utc::whole_seconds(now)])?;
             let mut rows = db.prepare(
                 "SELECT id, client, server, tool, definition, granted_at, until FROM grants ORDER BY id",
             )?;
@@ -78,7 +78,7 @@ impl Grants {
         lasting: Lasting,
         now: SystemTime,
     ) -> Result<(), ApprovalError> {
-        let granted_at = seconds(now);
+        let granted_at = utc::whole_seconds(now);
         let (session, until) = match lasting {
             Lasting::Once => return Ok(()),
             Lasting::Session => (true, None),
@@ -136,7 +136,7 @@ impl Grants {
         definition: Option<&Digest>,
         now: SystemTime,
     ) -> Option<GrantId> {
-        let now = seconds(now);
+        let now = utc::whole_seconds(now);
         let all = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let covers = |kept: &&Kept| {
             kept.grant.holds(now)
@@ -151,7 +151,10 @@ impl Grants {
 
     pub(super) fn list(&self, now: SystemTime) -> Vec<Grant> {
         let all = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        all.iter().map(|kept| kept.grant.clone()).filter(|grant| grant.holds(seconds(now))).collect()
+        all.iter()
+            .map(|kept| kept.grant.clone())
+            .filter(|grant| grant.holds(utc::whole_seconds(now)))
+            .collect()
     }
 
     pub(super) fn revoke(&self, id: GrantId) -> Result<Option<Grant>, StateError> {
@@ -191,10 +194,6 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Option<Kept>> {
         session: false,
     };
     Ok(Some(Kept { grant, definition, session: None }))
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl fmt::Display for GrantId {

@@ -3,7 +3,6 @@ use std::{fmt, sync::Arc};
 use caisson_wire::SecretBytes;
 
 use super::{DlpError, exact::Exact};
-use crate::model::SecretName;
 
 /// The secrets that Caisson itself handed out, ready to be found in every usual encoding. Made for a server when it
 /// starts, within milliseconds. Cheap to clone.
@@ -23,9 +22,7 @@ impl OwnSecrets {
     ///
     /// # Errors
     /// When they are so long that they cannot be found together.
-    pub fn new<'a>(
-        secrets: impl IntoIterator<Item = (&'a SecretName, &'a SecretBytes)>,
-    ) -> Result<Self, DlpError> {
+    pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, &'a SecretBytes)>) -> Result<Self, DlpError> {
         let (names, values): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
         let exact = Exact::new(values.iter().map(|value| value.expose())).map_err(DlpError::Secrets)?;
         let titles = names.iter().map(|name| format!("secret {name}").into()).collect();

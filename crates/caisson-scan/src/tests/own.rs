@@ -11,12 +11,11 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 
 use super::*;
-use crate::model::SecretName;
 
 fn own(secrets: &[(&str, &str)]) -> OwnSecrets {
-    let secrets: Vec<(SecretName, SecretBytes)> =
-        secrets.iter().map(|(name, value)| (name.parse().unwrap(), SecretBytes::from(*value))).collect();
-    OwnSecrets::new(secrets.iter().map(|(name, value)| (name, value))).unwrap()
+    let secrets: Vec<(&str, SecretBytes)> =
+        secrets.iter().map(|(name, value)| (*name, SecretBytes::from(*value))).collect();
+    OwnSecrets::new(secrets.iter().map(|(name, value)| (*name, value))).unwrap()
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -110,11 +109,10 @@ proptest! {
         prop_assume!(secret.chars().collect::<std::collections::BTreeSet<_>>().len() > 4);
         let secrets = own(&[("KEY", &secret)]);
         let scanner = made("[[rule]]\nkind = '*'\naction = 'ignore'");
-        let server = server();
         for (form, text) in forms(&secret, &before) {
             for place in places(&text) {
                 for direction in [Direction::ToClient, Direction::ToServer] {
-                    let context = Context { direction, server: &server, tool: None, secrets: &secrets };
+                    let context = Context { direction, server: "notes", tool: None, secrets: &secrets };
                     let message = place.to_string();
                     match scanner.message(message.as_bytes(), &context).unwrap() {
                         Verdict::Blocked(findings) => {
@@ -148,8 +146,8 @@ proptest! {
         cuts.dedup();
         let parts: Vec<Value> = cuts.windows(2).map(|cut| json!({"type": "text", "text": secret[cut[0]..cut[1]]})).collect();
         let message = json!({"id": 1, "result": {"content": parts}}).to_string();
-        let (scanner, server) = (scanner(""), server());
-        let context = Context { direction: Direction::ToClient, server: &server, tool: None, secrets: &secrets };
+        let scanner = scanner("");
+        let context = Context { direction: Direction::ToClient, server: "notes", tool: None, secrets: &secrets };
         let Verdict::Redacted { message, findings } = scanner.message(message.as_bytes(), &context).unwrap() else {
             panic!("not redacted");
         };
@@ -166,8 +164,8 @@ proptest! {
 #[test]
 fn a_number_may_be_one() {
     let secrets = own(&[("PIN", "8675309042")]);
-    let (scanner, server) = (scanner(""), server());
-    let context = Context { direction: Direction::ToClient, server: &server, tool: None, secrets: &secrets };
+    let scanner = scanner("");
+    let context = Context { direction: Direction::ToClient, server: "notes", tool: None, secrets: &secrets };
     let verdict = scanner.message(br#"{"result":{"a": 8675309042 }}"#, &context).unwrap();
     let Verdict::Redacted { message, .. } = verdict else { panic!("{verdict:?}") };
     assert_eq!(String::from_utf8_lossy(&message), r#"{"result":{"a": "[redacted: secret PIN]" }}"#);
@@ -178,8 +176,8 @@ fn lines_and_long_secrets() {
     let key = format!("-----BEGIN KEY-----\n{}\n{}\n-----END KEY-----\n", "Ab3".repeat(20), "Xy9".repeat(20));
     let long: String = (0..64 << 10).map(|at| char::from(b'a' + (at * 7 % 26) as u8)).collect();
     let secrets = own(&[("KEY", &key), ("LONG", &long), ("SHORT", "abc")]);
-    let (scanner, server) = (scanner(""), server());
-    let context = Context { direction: Direction::ToClient, server: &server, tool: None, secrets: &secrets };
+    let scanner = scanner("");
+    let context = Context { direction: Direction::ToClient, server: "notes", tool: None, secrets: &secrets };
     let line = |text: &str| scanner.line(text.as_bytes(), &context);
     assert_eq!(line("abc is too short to be one"), Verdict::Clean);
     assert_eq!(line("-----BEGIN KEY----- is no part of one"), Verdict::Clean);
@@ -194,8 +192,8 @@ fn lines_and_long_secrets() {
 #[test]
 fn a_name_that_is_one_is_shown_nowhere() {
     let secrets = own(&[("KEY", "hunter22hunter")]);
-    let (scanner, server) = (scanner(""), server());
-    let context = Context { direction: Direction::ToClient, server: &server, tool: None, secrets: &secrets };
+    let scanner = scanner("");
+    let context = Context { direction: Direction::ToClient, server: "notes", tool: None, secrets: &secrets };
     let message = r#"{"result":{"hunter22hunter":{"x":"hunter22hunter"},"hunter22":{"hunter":"a hunter22hunter"}, "y hunter22hunter": 1}}"#;
     let verdict = scanner.message(message.as_bytes(), &context).unwrap();
     assert!(!format!("{:?}", findings(&verdict)).contains("hunter"), "{verdict:?}");

@@ -40,7 +40,6 @@ pub use secrets::OwnSecrets;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::ServerName;
 use detectors::Detectors;
 use exact::Exact;
 use message::Scan;
@@ -70,7 +69,7 @@ pub struct Context<'a> {
     /// Which way it goes.
     pub direction: Direction,
     /// The server it goes to or comes from.
-    pub server: &'a ServerName,
+    pub server: &'a str,
     /// The tool it calls, or answers for.
     pub tool: Option<&'a str>,
     /// The secrets that must not be seen in it.
