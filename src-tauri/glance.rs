@@ -94,6 +94,8 @@ impl Glance {
             | Event::EgressRefused { .. }
             | Event::FolderMissed { .. }
             | Event::Rules { .. }
+            | Event::Quarantined { .. }
+            | Event::Reviewed { .. }
             | Event::Policy { .. } => Refresh::Nothing,
         }
     }

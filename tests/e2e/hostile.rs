@@ -3,6 +3,7 @@
 
 mod airlock;
 mod exfiltrates;
+mod turns;
 
 use std::{
     fs,

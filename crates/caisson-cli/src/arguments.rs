@@ -56,6 +56,7 @@ pub(crate) enum Command {
     Network(commands::network::Args),
     Learn(commands::learn::Args),
     Policy(commands::policy::Args),
+    Pins(commands::pins::Args),
     Approvals(commands::approvals::Args),
     Audit(commands::audit::Args),
     Group(commands::group::Args),

@@ -15,6 +15,7 @@ pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod network;
 pub(crate) mod pause;
+pub(crate) mod pins;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod remove;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Network(args) => client(network::run(args, screen)),
         Command::Learn(args) => client(learn::run(args, screen)),
         Command::Policy(args) => client(policy::run(args, screen)),
+        Command::Pins(args) => client(pins::run(args, screen)),
         Command::Approvals(args) => client(approvals::run(args, screen)),
         Command::Audit(args) => client(audit::run(args, screen)),
         Command::Group(args) => client(group::run(args, screen)),

@@ -5,7 +5,7 @@ use caisson_core::control::api::ErrorCode;
 pub(crate) const OK: u8 = 0;
 pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
-const NOT_FOUND: u8 = 3;
+pub(crate) const NOT_FOUND: u8 = 3;
 pub(crate) const REFUSED: u8 = 4;
 pub(crate) const ENGINE: u8 = 5;
 const KEYCHAIN: u8 = 6;

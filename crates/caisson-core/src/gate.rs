@@ -8,11 +8,13 @@ pub mod approvals;
 mod counts;
 mod decide;
 mod denial;
+mod expected;
 mod inspect;
 mod ledger;
 mod permit;
 pub mod policy;
 mod principal;
+pub mod review;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ use std::{
 pub use admission::{Admission, Asked};
 pub use caisson_scan as scan;
 pub use denial::Denial;
+pub use expected::Expected;
 pub use inspect::Inspector;
 pub use ledger::OpenCall;
 #[cfg(test)]
@@ -36,6 +39,7 @@ pub use principal::{CallerId, LocalCaller, Principal, Who};
 pub use scope::{Scope, ToolScope};
 
 use jiff::{Timestamp, tz::TimeZone};
+use serde::Deserialize;
 use tokio::{sync::watch, time::Instant};
 
 use self::{
@@ -45,14 +49,15 @@ use self::{
     inspect::Looked,
     ledger::{Entry, Ledger},
     policy::{Arguments, Call, Policy},
+    review::Review,
     scan::{Context, Direction, OwnSecrets, Verdict},
     tokens::Tokens,
 };
 use crate::{
     audit::Audit,
     model::{
-        By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, Preset, Ruling, ServerName,
-        Verb,
+        By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, PinKind, Preset, Ruling,
+        ServerName, Statement, Verb,
     },
 };
 
@@ -93,6 +98,8 @@ pub struct GateParts {
     pub approvals: Approvals,
     /// What is known of servers.
     pub known: Arc<dyn Known>,
+    /// What was accepted of what servers say of themselves.
+    pub review: Review,
     /// Where it is noted what became of calls.
     pub audit: Audit,
 }
@@ -109,6 +116,7 @@ struct Inner {
     policy: watch::Receiver<Arc<Policy>>,
     approvals: Approvals,
     known: Arc<dyn Known>,
+    review: Review,
     ledger: Ledger,
     counting: Mutex<Counting>,
 }
@@ -133,9 +141,20 @@ struct Asks<'a> {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        let GateParts { tokens, clock, zone, groups, policy, approvals, known, audit } = parts;
+        let GateParts { tokens, clock, zone, groups, policy, approvals, known, review, audit } = parts;
         let (ledger, counting) = (Ledger::new(audit), Mutex::default());
-        Self(Arc::new(Inner { tokens, clock, zone, groups, policy, approvals, known, ledger, counting }))
+        Self(Arc::new(Inner {
+            tokens,
+            clock,
+            zone,
+            groups,
+            policy,
+            approvals,
+            known,
+            review,
+            ledger,
+            counting,
+        }))
     }
 
     /// The tokens it knows: to issue, list and revoke them.
@@ -240,7 +259,7 @@ impl Gate {
         match scope {
             Err(denial) => Admission::Denied(denial),
             Ok(InScope::Else) if self.is_shut_to(envelope) => Admission::Denied(Denial::Locked),
-            Ok(InScope::Else) => Admission::Permitted(permit),
+            Ok(InScope::Else) => self.admit_else(server, envelope, kind, permit),
             Ok(InScope::Call { server, tool, arguments }) => {
                 let asks = Asks { principal, server, tool: &tool, arguments, suspect };
                 self.admit_call(&asks, envelope, permit)
@@ -248,9 +267,42 @@ impl Gate {
         }
     }
 
+    /// Lets through what is no call, and takes note of what the server is to say of itself.
+    fn admit_else(
+        &self,
+        server: &ServerName,
+        envelope: &Envelope<'_>,
+        kind: EnvelopeKind,
+        permit: Permit,
+    ) -> Admission {
+        let method = envelope.method.as_deref().unwrap_or_default();
+        let prompt = (method == "prompts/get").then(|| named(envelope)).flatten();
+        if let Some(denial) = prompt.and_then(|name| self.quarantine(server, PinKind::Prompt, &name)) {
+            return Admission::Denied(denial);
+        }
+        let statement = Statement::asked_by(method).filter(|_| kind == EnvelopeKind::Request);
+        Admission::Permitted(match (statement, &envelope.id) {
+            (Some(statement), Some(id)) => permit.expecting(Expected::Statement(id.clone(), statement)),
+            (Some(_), None) | (None, _) => permit,
+        })
+    }
+
+    /// Why something of a server cannot be used: it is not what the user has accepted.
+    fn quarantine(&self, server: &ServerName, kind: PinKind, name: &str) -> Option<Denial> {
+        let mode = self.0.policy.borrow().pins().of(server);
+        let holds_back = self.0.review.holds_back(server, kind, name, mode);
+        holds_back.then(|| Denial::Quarantined { server: server.clone(), kind, name: name.to_owned() })
+    }
+
+    /// What was accepted of what servers say of themselves.
+    pub fn review(&self) -> &Review {
+        &self.0.review
+    }
+
     fn inspector(&self, server: &ServerName) -> Inspector {
-        let Inner { policy, known, ledger, .. } = &*self.0;
-        Inspector::new(policy.clone(), Arc::clone(known), server.clone(), ledger.clone())
+        let Inner { policy, known, review, ledger, .. } = &*self.0;
+        let known = (Arc::clone(known), review.clone());
+        Inspector::new(policy.clone(), known, server.clone(), ledger.clone())
     }
 
     /// What would be done about a call of `client`, and by what, with nothing counted and nobody asked.
@@ -284,6 +336,9 @@ impl Gate {
         };
         if self.0.approvals.is_locked() {
             return refuse(Denial::Locked);
+        }
+        if let Some(denial) = self.quarantine(server, PinKind::Tool, tool) {
+            return refuse(denial);
         }
         let read = match Arguments::read(arguments.map(|Unread(arguments)| arguments)) {
             Ok(read) => read,
@@ -323,7 +378,8 @@ impl Gate {
         match ruling.verb {
             Verb::Allow => {
                 let entry = Entry { visit: &visit, server, tool, arguments: raw };
-                Admission::Permitted(permit.for_call(ledger.begin(&entry, id, &ruling.by)))
+                let call = Expected::Call(ledger.begin(&entry, id, &ruling.by));
+                Admission::Permitted(permit.expecting(call))
             }
             Verb::Deny => refuse(Denial::Rule { by: ruling.by }),
             Verb::Ask => {
@@ -407,6 +463,15 @@ impl fmt::Debug for Gate {
     }
 }
 
+/// What a request names.
+fn named(envelope: &Envelope<'_>) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    serde_json::from_str::<Named>(envelope.params?.get()).ok().map(|named| named.name)
+}
+
 /// No tool is known.
 #[cfg(any(test, feature = "fuzzing"))]
 struct NothingKnown;
@@ -429,9 +494,10 @@ impl GateParts {
     pub(crate) fn for_test(tokens: Tokens, clock: Clock) -> Self {
         let state = crate::registry::State::in_memory().unwrap();
         let policy = Policy::parse("preset = 'never-ask'\n[loop]\nthen = 'allow'").unwrap();
+        let events = tokio::sync::broadcast::Sender::new(64);
         Self {
-            approvals: Approvals::open(state, tokio::sync::broadcast::Sender::new(64), clock.clone())
-                .unwrap(),
+            approvals: Approvals::open(state.clone(), events.clone(), clock.clone()).unwrap(),
+            review: Review::new(state, events, clock.clone()),
             tokens,
             clock,
             zone: TimeZone::UTC,

@@ -17,6 +17,7 @@ mod lock;
 mod names;
 mod network;
 mod paths;
+mod pins;
 mod remove;
 mod routes;
 mod secrets;
@@ -58,7 +59,7 @@ use crate::{
     },
     egress::{Egress, Resolver},
     engine::{EngineChoice, EngineEnv, Engines},
-    gate::{Clock, Gate, GateParts, approvals::Approvals, tokens::Tokens},
+    gate::{Clock, Gate, GateParts, approvals::Approvals, review::Review, tokens::Tokens},
     group::Groups,
     model::{EventSender, ServerState, utc},
     pins::Pins,
@@ -208,8 +209,9 @@ impl Host {
             zone,
             groups: registry.groups(),
             policy: registry.policy(),
-            approvals: Approvals::open(state.clone(), events.clone(), clock)?,
+            approvals: Approvals::open(state.clone(), events.clone(), clock.clone())?,
             known: Arc::new(sandbox.clone()),
+            review: Review::new(state.clone(), events.clone(), clock),
             audit: audit.clone(),
         });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
@@ -257,10 +259,12 @@ impl Host {
         // Nobody waits for it: an engine may be slow to say that it is not there.
         let sandbox = parts.sandbox.clone();
         let sweeping = tokio::spawn(async move { sandbox.sweep().await });
+        let keeping = tokio::spawn(self.clone().keep_pins_current());
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
         sweeping.abort();
+        keeping.abort();
         parts.sandbox.shutdown().await;
         tracing::info!("Caisson has stopped");
         Ok(())

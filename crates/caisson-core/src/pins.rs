@@ -186,6 +186,20 @@ impl Pin {
         }
     }
 
+    /// Forgets all that the server says; the eras it knows stay.
+    pub fn forget_results(&self) {
+        let forgotten = self.state.with(|db| {
+            db.execute(
+                "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what <> 'eras'",
+                params![self.server.as_str(), self.definition.as_str()],
+            )
+        });
+        self.changes.fetch_add(1, Ordering::Release);
+        if let Err(error) = forgotten {
+            tracing::warn!(%error, "what a server said was not forgotten");
+        }
+    }
+
     /// Makes room, when there is none: of what the server says, what it said to Caisson itself is kept, and all
     /// else forgotten.
     fn make_room(&self, db: &Connection) -> rusqlite::Result<()> {

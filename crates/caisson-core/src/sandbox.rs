@@ -46,6 +46,7 @@ use std::{
 use bytes::Bytes;
 use caisson_wire::LaunchFile;
 use futures::future::join_all;
+use serde_json::value::RawValue;
 use tokio::{
     sync::{OnceCell, oneshot, watch},
     time::timeout,
@@ -62,7 +63,9 @@ use crate::{
     egress::{Egress, Trial},
     engine::{EngineFacts, Engines},
     gate::{Definition, Known, Permit, Permitted, scan::OwnSecrets},
-    model::{Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Verification},
+    model::{
+        Event, EventSender, HostRule, ProgressSink, Server, ServerName, ServerState, Statement, Verification,
+    },
     pins::Pins,
     secrets::Secrets,
 };
@@ -403,6 +406,29 @@ impl Sandbox {
         self.front(name)?.learn().await
     }
 
+    /// A server was found to say something else of itself than it did: what is pinned is out of date. It is asked anew,
+    /// where it runs; else the next client asks it.
+    ///
+    /// # Errors
+    /// As for [`Self::learn`].
+    pub async fn relearn(&self, name: &ServerName) -> Result<(), SandboxError> {
+        let front = self.front(name)?;
+        front.forget_results();
+        if matches!(self.state(name), Some(ServerState::Running { .. })) {
+            front.learn().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What a server has said of itself when it was last asked, as it is defined at the moment.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn said(&self, name: &ServerName) -> Result<Vec<(Statement, Box<RawValue>)>, SandboxError> {
+        Ok(self.front(name)?.said())
+    }
+
     /// Sends one request that stands alone to the server the permit is for, starting it where it does not run.
     ///
     /// # Errors
@@ -414,9 +440,9 @@ impl Sandbox {
         self.may_start()?;
         let server = permit.server().ok_or(SandboxError::WrongPermit)?;
         let front = self.front(server)?;
-        let (call, inspector) = (permit.take_call(), permit.take_inspector());
+        let (expected, inspector) = (permit.take_expected(), permit.take_inspector());
         let request = permit.take_message().unwrap_or(request);
-        Ok(front.ask(permit.caller().clone(), request).await?.watched(call, inspector))
+        Ok(front.ask(permit.caller().clone(), request).await?.watched(expected, inspector))
     }
 
     /// The input schema of a server's tool, as JSON, as it was pinned; none when it is not known.

@@ -14,6 +14,7 @@ import {
   type ServerView,
 } from '../backend';
 import { approvals } from './approvals.svelte';
+import { pins } from './pins.svelte';
 import { questions } from './questions.svelte';
 
 /** Events come in bursts; one question answers a burst. */
@@ -101,7 +102,7 @@ class Caisson {
       return;
     }
     // Asked after subscribing, so that nothing falls between.
-    await Promise.all([this.refresh(), approvals.look()]);
+    await Promise.all([this.refresh(), approvals.look(), pins.look()]);
     if (!signal.aborted) await this.#ask();
     if (!signal.aborted && this.status && !this.status.engine) await this.findEngine();
   }
@@ -112,6 +113,7 @@ class Caisson {
     else if (notice.notice === 'lost') {
       this.#settle();
       void approvals.look();
+      void pins.look();
     }
   }
 
@@ -141,6 +143,10 @@ class Caisson {
       case 'answered':
       case 'locked':
         approvals.hear(event);
+        break;
+      case 'quarantined':
+      case 'reviewed':
+        void pins.look();
         break;
       case 'rules':
         void this.#ask();

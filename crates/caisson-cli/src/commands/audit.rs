@@ -124,6 +124,12 @@ fn text(entry: &AuditEntry) -> String {
         Happening::Decided { question, client, tool, outcome } => {
             format!("question {question}, {client} calling {tool}: {outcome}")
         }
+        Happening::Quarantined { kind, name, is_new } => {
+            let change = if *is_new { "is new" } else { "has changed" };
+            format!("kept from clients: {kind} {name} {change}")
+        }
+        Happening::Reviewed { kind, name, accepted: true } => format!("accepted: {kind} {name}"),
+        Happening::Reviewed { kind, name, accepted: false } => format!("not accepted: {kind} {name}"),
         Happening::Lost { entries } => format!("{entries} entries before this one were lost"),
     };
     format!("{phase}{what}")

@@ -71,6 +71,13 @@ pub(super) fn text(event: &Event) -> String {
         Event::Locked { locked: false } => "Caisson is unlocked".into(),
         Event::Policy { broken: None } => "the policy changed".into(),
         Event::Policy { broken: Some(reason) } => format!("policy.toml is broken: {reason}"),
+        Event::Quarantined { server, kind, name, is_new } => {
+            let change = if *is_new { "is new" } else { "has changed" };
+            format!(
+                "{server}: its {kind} {name} {change}, and is kept from clients; see `caisson pins diff {server}`"
+            )
+        }
+        Event::Reviewed { server } => format!("{server}: what it says of itself was decided on"),
         Event::Paused { paused: true } => "all servers are paused".into(),
         Event::Paused { paused: false } => "servers may run again".into(),
     }

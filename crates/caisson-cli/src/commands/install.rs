@@ -3,7 +3,7 @@ use caisson_core::{
         Running,
         api::{
             AcceptInstall, DiscardInstall, InstallOptions, NoticeBody, PrepareInstall, Prepared, ServerView,
-            SetSecret,
+            SetSecret, ShowPins,
         },
     },
     model::{
@@ -13,7 +13,7 @@ use caisson_core::{
 };
 use std::path::PathBuf;
 
-use super::{Outcome, plan};
+use super::{Outcome, pins, plan};
 use crate::{
     exit,
     failure::Failure,
@@ -212,6 +212,8 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
         return Ok(exit::OK);
     }
     installed(&prepared, &server, screen)?;
+    let pinned = client.call(&ShowPins { server: Some(server.name.clone()) }).await?;
+    pinned.servers.iter().for_each(|view| pins::warn(view, screen));
     for name in &prepared.missing_secrets {
         let Ok(name) = name.parse::<SecretName>() else { continue };
         if yes {

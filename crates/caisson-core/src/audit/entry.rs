@@ -5,7 +5,7 @@ use ts_rs::TS;
 
 use crate::{
     gate::scan::{Action, Direction},
-    model::{Digest, Refused, ServerName},
+    model::{Digest, PinKind, Refused, ServerName},
 };
 
 /// One entry of the record.
@@ -179,6 +179,24 @@ pub enum Happening {
         tool: String,
         /// How: `allowed once`, `denied`, `denied, since nobody answered`.
         outcome: String,
+    },
+    /// What the server says of itself is not what was accepted: it is kept from clients.
+    Quarantined {
+        /// What it is.
+        kind: PinKind,
+        /// What it is called.
+        name: String,
+        /// Whether there was none of that name; else it was changed.
+        is_new: bool,
+    },
+    /// The user has decided on what was kept from clients.
+    Reviewed {
+        /// What it is.
+        kind: PinKind,
+        /// What it is called.
+        name: String,
+        /// Whether it was accepted.
+        accepted: bool,
     },
     /// Entries before this one were lost.
     Lost {

@@ -12,6 +12,7 @@ mod error;
 mod group;
 mod install;
 mod network;
+mod pin;
 mod secret;
 mod server;
 mod stream;
@@ -35,6 +36,7 @@ pub use network::{
     AllowFolder, AllowHost, BlockHost, ForgetHost, Learn, Learning, NetworkView, Proposal, Propose,
     ShowNetwork,
 };
+pub use pin::{DecidePins, DecidedPins, PinList, PinsView, ShowPins};
 pub use secret::{ListSecrets, RemoveSecret, SecretList, SetSecret};
 pub use server::{
     CallReply, CallTool, GetPlan, ListServers, ListTools, PlanRow, PlanView, RemoveServer, RemovedServer,
@@ -118,6 +120,8 @@ methods! {
     "approvals.deny": DenyCall => Question,
     "approvals.revoke": RevokeGrant => Grant,
     "approvals.lock": LockCalls => Done,
+    "pins.show": ShowPins => PinList,
+    "pins.decide": DecidePins => DecidedPins,
     "audit.read": ReadAudit => AuditList,
     "audit.check": CheckAudit => AuditReport,
     "server.verify": VerifyServer => VerifyReport,

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, interval_at};
 
 use super::{
-    Denial, Permit,
+    Denial, Expected, Permit,
     approvals::{Asking, Waiting},
     ledger::{Entry, Ledger},
 };
@@ -89,7 +89,8 @@ impl Asked {
         let denial = match outcome {
             Outcome::Allowed { lasting } => {
                 let entry = Entry { visit, server, tool, arguments: &arguments };
-                return Ok(permit.for_call(ledger.begin(&entry, id, &By::Person { lasting })));
+                let call = ledger.begin(&entry, id, &By::Person { lasting });
+                return Ok(permit.expecting(Expected::Call(call)));
             }
             Outcome::Denied => Denial::Person,
             Outcome::Unanswered => Denial::Silence { seconds: patience.as_secs() },

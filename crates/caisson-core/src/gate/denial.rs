@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::model::{By, GroupName, RequestId, ServerName, error_response};
+use crate::model::{By, GroupName, PinKind, RequestId, ServerName, error_response};
 
 /// Why something may not be done. The text is for the one who asked; it names no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,25 @@ pub enum Denial {
         /// What it carries.
         what: String,
     },
+    /// What is called was changed since the user accepted it, or came later.
+    #[error(
+        "{kind} \"{}\" of the server {server} is not what the user has accepted, so it cannot be used; ask them to look at \
+         it with `caisson pins diff {server}`", .name.escape_debug()
+    )]
+    Quarantined {
+        /// The server.
+        server: ServerName,
+        /// What it is.
+        kind: PinKind,
+        /// What it is called.
+        name: String,
+    },
+    /// What a server says of itself could not be held against what the user has accepted.
+    #[error("what the server says of itself could not be held against what the user has accepted: {why}")]
+    Unreviewed {
+        /// Why.
+        why: String,
+    },
     /// The user's rules forbid the call.
     #[error("the user's policy does not allow this call ({by}); do not try it again, or by another way")]
     Rule {
@@ -104,10 +123,12 @@ impl Denial {
             | Self::Server { .. }
             | Self::Group { .. }
             | Self::Tool { .. }
+            | Self::Unreviewed { .. }
             | Self::NamelessCall => false,
             Self::Unclear { .. }
             | Self::Carries { .. }
             | Self::Answer { .. }
+            | Self::Quarantined { .. }
             | Self::Rule { .. }
             | Self::Person
             | Self::Silence { .. }

@@ -6,12 +6,13 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    Denial, Known,
+    Denial, Expected, Known, Review,
     ledger::Ledger,
     policy::Policy,
+    review::Reviewed,
     scan::{Action, Context, Direction, Findings, Verdict},
 };
-use crate::model::{Envelope, EnvelopeKind, ServerName};
+use crate::model::{Envelope, EnvelopeKind, ServerName, Statement};
 
 /// So many findings of one message are noted.
 const NOTED: usize = 16;
@@ -21,6 +22,7 @@ const NOTED: usize = 16;
 pub struct Inspector {
     policy: watch::Receiver<Arc<Policy>>,
     known: Arc<dyn Known>,
+    review: Review,
     server: ServerName,
     ledger: Ledger,
 }
@@ -40,11 +42,11 @@ pub(super) enum Looked {
 impl Inspector {
     pub(super) fn new(
         policy: watch::Receiver<Arc<Policy>>,
-        known: Arc<dyn Known>,
+        (known, review): (Arc<dyn Known>, Review),
         server: ServerName,
         ledger: Ledger,
     ) -> Self {
-        Self { policy, known, server, ledger }
+        Self { policy, known, review, server, ledger }
     }
 
     /// Looks through a message of `client` to the server.
@@ -71,9 +73,17 @@ impl Inspector {
         }
     }
 
-    /// What of a message of the server's may reach a client, which it answers for a call of `tool`. None: nothing may,
-    /// and nobody waits for it.
-    pub(crate) fn incoming(&self, message: Bytes, tool: Option<&str>) -> Option<Bytes> {
+    /// What of a message of the server's may reach a client, which answers what was `expected`. None: nothing may, and
+    /// nobody waits for it.
+    pub(crate) fn incoming(&self, message: Bytes, expected: Option<&Expected>) -> Option<Bytes> {
+        let tool = expected.and_then(Expected::tool);
+        let message = match expected.and_then(Expected::statement) {
+            Some(statement) => match self.reviewed(statement, message.clone()) {
+                Ok(message) => message,
+                Err(denial) => return answer(&message, &denial),
+            },
+            None => message,
+        };
         let denial = match self.verdict(&message, Direction::ToClient, tool) {
             Ok(Verdict::Clean) => return Some(message),
             Ok(Verdict::Noted(findings)) => {
@@ -90,11 +100,17 @@ impl Inspector {
             }
             Err(what) => Denial::Answer { what },
         };
-        match Envelope::read(&message) {
-            Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) => Some(denial.response(&id).into()),
-            // Whoever is asked something by a server need not answer.
-            Ok(_) | Err(_) => None,
+        answer(&message, &denial)
+    }
+
+    /// What a server says of itself, without what the user has not accepted.
+    fn reviewed(&self, statement: Statement, message: Bytes) -> Result<Bytes, Denial> {
+        let mode = self.policy.borrow().pins().of(&self.server);
+        let Reviewed { message, fresh } = self.review.look(&self.server, statement, message, mode)?;
+        for (kind, name, is_new) in fresh {
+            self.ledger.quarantined(&self.server, kind, name, is_new);
         }
+        Ok(message)
     }
 
     fn verdict(&self, message: &[u8], direction: Direction, tool: Option<&str>) -> Result<Verdict, String> {
@@ -110,6 +126,15 @@ impl Inspector {
         for finding in worth.take(NOTED) {
             self.ledger.found(&self.server, finding, direction, tool, client);
         }
+    }
+}
+
+/// A denial in place of what a server answers. What is no answer is not replaced: whoever is asked something by a server
+/// need not answer.
+fn answer(message: &[u8], denial: &Denial) -> Option<Bytes> {
+    match Envelope::read(message) {
+        Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) => Some(denial.response(&id).into()),
+        Ok(_) | Err(_) => None,
     }
 }
 

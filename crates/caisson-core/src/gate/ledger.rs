@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     audit::{Audit, Happening, Phase},
-    model::{By, Digest, Envelope, Outcome, QuestionId, RequestId, ServerName},
+    model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName},
 };
 
 /// Notes what became of calls. Cheap to clone.
@@ -112,6 +112,11 @@ impl Ledger {
                 client: client.map(str::to_owned),
             },
         );
+    }
+
+    /// Something a server says of itself is kept from clients from here on.
+    pub(super) fn quarantined(&self, server: &ServerName, kind: PinKind, name: String, is_new: bool) {
+        self.note(server, Happening::Quarantined { kind, name, is_new });
     }
 
     /// A question was settled.

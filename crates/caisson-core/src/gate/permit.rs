@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::{CallerId, inspect::Inspector, ledger::OpenCall};
+use super::{CallerId, Expected, inspect::Inspector};
 use crate::model::{Endpoint, ServerName};
 
 /// The gate's word that one thing may be done with one endpoint. `sandbox` does nothing without one.
@@ -12,8 +12,8 @@ pub struct Permit {
     endpoint: Endpoint,
     what: Permitted,
     caller: CallerId,
-    /// The call it lets through, when it is for one.
-    call: Option<Box<OpenCall>>,
+    /// What is done with the answer, if anything is.
+    expected: Option<Box<Expected>>,
     /// What is sent in the message's place.
     instead: Option<Bytes>,
     /// Looks through what comes back, when it is for a server.
@@ -31,11 +31,11 @@ pub enum Permitted {
 
 impl Permit {
     pub(super) fn new(endpoint: Endpoint, what: Permitted, caller: CallerId) -> Self {
-        Self { endpoint, what, caller, call: None, instead: None, inspector: None }
+        Self { endpoint, what, caller, expected: None, instead: None, inspector: None }
     }
 
-    pub(super) fn for_call(self, call: OpenCall) -> Self {
-        Self { call: Some(Box::new(call)), ..self }
+    pub(super) fn expecting(self, expected: Expected) -> Self {
+        Self { expected: Some(Box::new(expected)), ..self }
     }
 
     pub(super) fn with_message(self, instead: Option<Vec<u8>>) -> Self {
@@ -56,9 +56,9 @@ impl Permit {
         self.inspector.take()
     }
 
-    /// The call it lets through, to be told of the answer.
-    pub(crate) fn take_call(&mut self) -> Option<Box<OpenCall>> {
-        self.call.take()
+    /// What it lets through, to be told of the answer.
+    pub(crate) fn take_expected(&mut self) -> Option<Box<Expected>> {
+        self.expected.take()
     }
 
     /// What it is for.

@@ -13,7 +13,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, ops::Range, sync::LazyLock, time::Duration};
+use std::{collections::BTreeMap, fmt, ops::Range, sync::LazyLock, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub use rate::{Rate, RateError};
 use self::rule::Rule;
 use super::scan::{DlpError, DlpPolicy, Scanner};
 use crate::{
-    model::{By, Marks, Preset, Ruling, ServerName, Verb},
+    model::{By, Marks, PinMode, Preset, Ruling, ServerName, Verb},
     registry::text::{self, Broken},
 };
 
@@ -44,6 +44,7 @@ pub struct Policy {
     loops: LoopSettings,
     rules: Vec<Placed>,
     dlp: Dlp,
+    pins: Pins,
 }
 
 /// What messages are looked through for.
@@ -98,6 +99,23 @@ impl Default for LoopSettings {
     }
 }
 
+/// What is done when servers say something else of themselves than the user has accepted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pins {
+    /// Of servers that are not named.
+    pub mode: PinMode,
+    /// Of these.
+    pub servers: BTreeMap<ServerName, PinMode>,
+}
+
+impl Pins {
+    /// What is done for one server.
+    pub fn of(&self, server: &ServerName) -> PinMode {
+        self.servers.get(server).copied().unwrap_or(self.mode)
+    }
+}
+
 /// A call, as rules see it.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -137,6 +155,7 @@ struct File {
     loops: LoopSettings,
     rule: Vec<Spanned<Rule>>,
     dlp: DlpPolicy,
+    pins: Pins,
 }
 
 impl Policy {
@@ -145,7 +164,7 @@ impl Policy {
     /// # Errors
     /// When something in it is not what it should be, with the line.
     pub fn parse(text: &str) -> Result<Self, Broken> {
-        let File { preset, approvals, loops, rule, dlp } = text::parse(text)?;
+        let File { preset, approvals, loops, rule, dlp, pins } = text::parse(text)?;
         if rule.len() > MOST_RULES {
             return Err(Broken::whole(format!("there are more than {MOST_RULES} rules")));
         }
@@ -162,7 +181,12 @@ impl Policy {
             }
         }
         let dlp = Dlp::new(dlp).map_err(|error| Broken::whole(format!("in [dlp]: {error}")))?;
-        Ok(Self { preset, approvals, loops, rules: rule.into_iter().map(placed).collect(), dlp })
+        Ok(Self { preset, approvals, loops, rules: rule.into_iter().map(placed).collect(), dlp, pins })
+    }
+
+    /// What is done when servers say something else of themselves.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// What holds while the file cannot be understood: each call is asked about.
@@ -234,6 +258,7 @@ impl Default for Policy {
             loops: LoopSettings::default(),
             rules: Vec::new(),
             dlp: Dlp::built_in(),
+            pins: Pins::default(),
         }
     }
 }

@@ -180,16 +180,16 @@ async fn own_secrets_pass_neither_way() {
     let sent = permit.take_message().unwrap();
     let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
     assert_eq!(sent["params"]["arguments"]["text"], "it is [redacted: secret TOKEN]");
-    let inspector = permit.take_inspector().unwrap();
+    let (inspector, expected) = (permit.take_inspector().unwrap(), permit.take_expected().unwrap());
     let hex = "hunter2-hunter2".bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
     let answer =
         format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"content":[{{"type":"text","text":"{hex}"}}]}}}}"#);
-    let seen = inspector.incoming(answer.into(), Some("get_it")).unwrap();
+    let seen = inspector.incoming(answer.into(), Some(&expected)).unwrap();
     assert!(!String::from_utf8_lossy(&seen).contains(&hex), "{seen:?}");
     let note: bytes::Bytes =
         r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"data":"fine"}}"#.into();
     assert_eq!(inspector.incoming(note.clone(), None), Some(note));
-    drop(permit);
+    drop(expected);
     assert_eq!(setup.happened().await, ["found", "called", "found", "unanswered"]);
 }
 

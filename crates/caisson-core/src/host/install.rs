@@ -107,6 +107,8 @@ impl Host {
             self.0.sandbox.stop(&name).await?;
             self.drop_image(&before).await;
         }
+        // What was accepted of another server of this name, or of another version, is not of this one.
+        self.0.gate.review().forget(&name)?;
         self.learn(&name).await;
         self.view(&name).await
     }
@@ -123,8 +125,22 @@ impl Host {
         if let Err(error) = self.0.sandbox.learn(name).await {
             tracing::warn!(server = %name, %error, "what the server says of itself was not learnt");
         }
+        self.accept_what_it_says(name);
         if was_stopped && let Err(error) = self.0.sandbox.stop(name).await {
             tracing::warn!(server = %name, %error, "the server was not stopped after its first run");
+        }
+    }
+
+    /// What a server says of itself when it is installed is accepted with it.
+    fn accept_what_it_says(&self, name: &ServerName) {
+        let said = match self.0.sandbox.said(name) {
+            Ok(said) => said,
+            Err(error) => {
+                return tracing::warn!(server = %name, %error, "what it says of itself is not known");
+            }
+        };
+        if let Err(error) = self.0.gate.review().begin(name, &said) {
+            tracing::warn!(server = %name, %error, "what the server says of itself was not accepted");
         }
     }
 

@@ -69,6 +69,9 @@ impl Host {
         if let Err(error) = self.0.pins.forget(name) {
             account.problem("what it said of itself", &error);
         }
+        if let Err(error) = self.0.gate.review().forget(name) {
+            account.problem("what was accepted of it", &error);
+        }
         if let Err(error) = self.0.gate.approvals().forget(name) {
             account.problem("what was granted for it", &error);
         }

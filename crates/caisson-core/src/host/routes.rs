@@ -14,14 +14,14 @@ use crate::{
         Call, CallError, Notices, Reply, Service,
         api::{
             AcceptInstall, AllowCall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit,
-            CheckPolicy, CollectWorkspace, ConnectClient, DenyCall, DiscardInstall, DisconnectClient, Doctor,
-            Done, DropSnapshot, ErrorCode, ForgetHost, GetPlan, GetStatus, IssueToken, Learn, ListApprovals,
-            ListClients, ListGroups, ListSecrets, ListServers, ListTokens, ListTools, ListWorkspace,
-            LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall, Propose, ReadAudit, ReadLogs,
-            RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace, RestartServer,
-            RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret, ShowNetwork,
-            ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer, StopServer, SubscribeEvents,
-            Ticket, VerifyServer,
+            CheckPolicy, CollectWorkspace, ConnectClient, DecidePins, DenyCall, DiscardInstall,
+            DisconnectClient, Doctor, Done, DropSnapshot, ErrorCode, ForgetHost, GetPlan, GetStatus,
+            IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers, ListTokens,
+            ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall, Propose,
+            ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
+            RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret,
+            ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer,
+            StopServer, SubscribeEvents, Ticket, VerifyServer,
         },
     },
     model::{Event, Progress, ProgressSink, ServerName},
@@ -54,6 +54,10 @@ impl Service for Host {
             DenyCall::METHOD => answer(&call, |deny: DenyCall| host.deny_call(deny)),
             RevokeGrant::METHOD => answer(&call, |revoke: RevokeGrant| host.revoke_grant(revoke)),
             LockCalls::METHOD => answer(&call, |lock: LockCalls| done(host.lock_calls(lock.locked))),
+            ShowPins::METHOD => answer(&call, |show: ShowPins| host.show_pins(&show)),
+            DecidePins::METHOD => {
+                through(&call, async move |decide: DecidePins| host.decide_pins(&decide).await).await
+            }
             SetPreset::METHOD => {
                 through(&call, async move |it: SetPreset| host.set_preset(it.preset).await).await
             }

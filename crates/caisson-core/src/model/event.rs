@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use ts_rs::TS;
 
-use super::{HostRule, Outcome, Progress, Question, QuestionId, Refused, ServerName, ServerState};
+use super::{HostRule, Outcome, PinKind, Progress, Question, QuestionId, Refused, ServerName, ServerState};
 
 /// Something that happened, for everyone who watches: the CLI, the window, the tray.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -111,6 +111,22 @@ pub enum Event {
     Policy {
         /// What is wrong with it, with line and column.
         broken: Option<String>,
+    },
+    /// A server says something else of itself than was accepted, and that is kept from clients.
+    Quarantined {
+        /// The server.
+        server: ServerName,
+        /// What it is.
+        kind: PinKind,
+        /// What it is called. The server has named it: show it escaped.
+        name: String,
+        /// Whether there was none of that name; else it was changed.
+        is_new: bool,
+    },
+    /// What a server says of itself was accepted or refused.
+    Reviewed {
+        /// The server.
+        server: ServerName,
     },
     /// All servers were paused, or may run again.
     Paused {

@@ -38,7 +38,7 @@ impl Profile {
     }
 
     /// Those of Caisson itself.
-    pub(super) fn own() -> [Self; 7] {
+    pub(crate) fn own() -> [Self; 7] {
         let [newest, a, b, c] = SESSION_VERSIONS.map(Self::plain);
         [newest, a, b, c, Self::modern(), Self::unspoken(), Self::shared()]
     }

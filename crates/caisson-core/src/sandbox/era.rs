@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     gate::{CallerId, Definition},
-    model::{Endpoint, Envelope, Server, ServerName, ServerState},
+    model::{Endpoint, Envelope, PinKind, Server, ServerName, ServerState, Statement},
     pins::{Eras, Pin, Pins, Profile},
 };
 
@@ -141,6 +141,11 @@ impl Front {
         Ok(())
     }
 
+    /// Forgets what the server says of itself.
+    pub(super) fn forget_results(&self) {
+        self.known().pin.forget_results();
+    }
+
     /// Asks for all there is of one thing, so that it is kept as it comes by. None when it has no such thing, or takes
     /// longer than `patience`.
     async fn learn_of(
@@ -174,6 +179,28 @@ impl Front {
     pub(super) fn definition(&self, tool: &str) -> Option<Definition> {
         let Known { pin, tools, .. } = self.known();
         Some(tools.get(&pin, tool)?.definition.clone())
+    }
+
+    /// What the server has said of itself to Caisson. Of what it does not have, that it has none.
+    pub(super) fn said(&self) -> Vec<(Statement, Box<RawValue>)> {
+        let pin = self.known().pin;
+        let mut said = Vec::new();
+        for profile in Profile::own() {
+            for statement in Statement::ALL {
+                let Some(result) = pin.result(&profile, statement.method()) else { continue };
+                if matches!(statement, Statement::Beginning | Statement::Discovery) {
+                    let announced: Vec<_> =
+                        conversation::lists_of(&result).map(|(method, _)| method).collect();
+                    let none = Statement::ALL
+                        .into_iter()
+                        .filter(|statement| statement.kind() != PinKind::Instructions)
+                        .filter(|statement| !announced.contains(&statement.method()));
+                    said.extend(none.filter_map(|statement| Some((statement, empty()?))));
+                }
+                said.push((statement, result));
+            }
+        }
+        said
     }
 
     /// The eras the server knows. It is asked when nobody knows yet.
@@ -213,6 +240,11 @@ impl Front {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A result that says nothing.
+fn empty() -> Option<Box<RawValue>> {
+    RawValue::from_string("{}".to_owned()).ok()
 }
 
 /// A session for a client of either era that begins with `hello`, with what `below` answers for. Must be called within

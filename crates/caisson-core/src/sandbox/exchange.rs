@@ -13,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
 use crate::{
-    gate::{Asked, CallerId, Inspector, OpenCall, Permit},
+    gate::{Asked, CallerId, Expected, Inspector, Permit},
     model::{Envelope, EnvelopeKind, ServerName, error_response},
 };
 
@@ -26,8 +26,8 @@ const CLOSED: i32 = -32000;
 pub struct Exchange {
     messages: mpsc::Receiver<Result<Bytes, SessionError>>,
     _cancels: DropGuard,
-    /// The call it carries, until it is answered.
-    call: Option<Box<OpenCall>>,
+    /// What is done with the answer, if anything is, until there is one.
+    expected: Option<Box<Expected>>,
     /// Looks through what comes back.
     inspector: Option<Box<Inspector>>,
 }
@@ -36,12 +36,12 @@ impl Exchange {
     /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
     /// triggered, that nobody waits any more.
     pub(crate) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
-        Self { messages, _cancels: cancels, call: None, inspector: None }
+        Self { messages, _cancels: cancels, expected: None, inspector: None }
     }
 
-    /// The same exchange, which tells this call of its answer, and lets through what may reach a client.
-    pub(super) fn watched(self, call: Option<Box<OpenCall>>, inspector: Option<Box<Inspector>>) -> Self {
-        Self { call, inspector, ..self }
+    /// The same exchange, which does with the answer what is expected, and lets through what may reach a client.
+    pub(super) fn watched(self, expected: Option<Box<Expected>>, inspector: Option<Box<Inspector>>) -> Self {
+        Self { expected, inspector, ..self }
     }
 
     /// An exchange that begins when a person has allowed it, as `begin` does. Meanwhile its client is told that it is
@@ -124,17 +124,16 @@ impl Exchange {
                 Some(Ok(message)) => message,
                 other => return Poll::Ready(other),
             };
-            let tool = self.call.as_ref().map(|call| call.tool());
             let looked = match &self.inspector {
-                Some(inspector) => inspector.incoming(message, tool),
+                Some(inspector) => inspector.incoming(message, self.expected.as_deref()),
                 None => Some(message),
             };
             let Some(message) = looked else { continue };
-            if self.call.is_some()
+            if self.expected.is_some()
                 && let Ok((_, EnvelopeKind::Response)) = Envelope::read(&message)
-                && let Some(call) = self.call.take()
+                && let Some(expected) = self.expected.take()
             {
-                call.answered(&message);
+                expected.answered(&message);
             }
             return Poll::Ready(Some(Ok(message)));
         }

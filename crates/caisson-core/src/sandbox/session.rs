@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{SessionError, lease::Lease, stdio::StdioReader};
 use crate::{
-    gate::{Inspector, OpenCall, Permit, Permitted},
+    gate::{Expected, Inspector, Permit, Permitted},
     model::{Endpoint, Envelope, EnvelopeKind, RequestId, ServerName},
 };
 
@@ -38,7 +38,7 @@ pub struct SessionSender {
     endpoint: Endpoint,
     messages: mpsc::Sender<Bytes>,
     closed: Arc<AtomicBool>,
-    calls: OpenCalls,
+    expecting: Expecting,
     _lease: Option<Arc<Lease>>,
 }
 
@@ -46,15 +46,15 @@ pub struct SessionSender {
 #[derive(Debug)]
 pub struct SessionReceiver {
     source: Source,
-    calls: OpenCalls,
+    expecting: Expecting,
     /// Looks through what is received.
     inspector: Option<Box<Inspector>>,
     _lease: Option<Arc<Lease>>,
 }
 
-/// The calls that were sent and are not answered yet.
+/// The requests that were sent and are not answered yet, where something is done with the answer.
 #[derive(Clone, Debug, Default)]
-struct OpenCalls(Arc<Mutex<HashMap<RequestId, Box<OpenCall>>>>);
+struct Expecting(Arc<Mutex<HashMap<RequestId, Box<Expected>>>>);
 
 #[derive(Debug)]
 enum Source {
@@ -99,7 +99,7 @@ impl Session {
 
     fn of(sender: SessionSender, source: Source, lease: Option<Arc<Lease>>) -> Self {
         let receiver =
-            SessionReceiver { source, calls: sender.calls.clone(), inspector: None, _lease: lease };
+            SessionReceiver { source, expecting: sender.expecting.clone(), inspector: None, _lease: lease };
         Self { sender, receiver }
     }
 
@@ -134,7 +134,7 @@ impl SessionSender {
         let (messages, outgoing) = mpsc::channel(WAITING);
         let closed = Arc::new(AtomicBool::new(false));
         let ends = SessionEnds { outgoing, closed: closed.clone() };
-        (Self { endpoint, messages, closed, calls: OpenCalls::default(), _lease: lease }, ends)
+        (Self { endpoint, messages, closed, expecting: Expecting::default(), _lease: lease }, ends)
     }
 
     /// Sends one JSON-RPC message. Line ends between its tokens become blanks. Waits while the server does not
@@ -147,10 +147,10 @@ impl SessionSender {
         if permit.endpoint() != &self.endpoint || permit.what() != Permitted::Message {
             return Err(SessionError::WrongPermit);
         }
-        match permit.take_call() {
+        match permit.take_expected() {
             // Before it is sent: the answer may come at once.
-            Some(call) => self.calls.begin(call),
-            None => self.calls.cancel(message),
+            Some(expected) => self.expecting.begin(expected),
+            None => self.expecting.cancel(message),
         }
         match permit.take_message() {
             Some(instead) => self.pass(&instead).await,
@@ -188,53 +188,53 @@ impl SessionReceiver {
                 Some(Ok(message)) => message,
                 other => return other,
             };
-            let call = self.calls.answered_by(&message);
+            let expected = self.expecting.answered_by(&message);
             let looked = match &self.inspector {
-                Some(inspector) => inspector.incoming(message, call.as_ref().map(|call| call.tool())),
+                Some(inspector) => inspector.incoming(message, expected.as_deref()),
                 None => Some(message),
             };
             let Some(message) = looked else { continue };
-            if let Some(call) = call {
-                call.answered(&message);
+            if let Some(expected) = expected {
+                expected.answered(&message);
             }
             return Some(Ok(message));
         }
     }
 }
 
-impl OpenCalls {
-    fn begin(&self, call: Box<OpenCall>) {
-        if let Some(id) = call.id().cloned() {
+impl Expecting {
+    fn begin(&self, expected: Box<Expected>) {
+        if let Some(id) = expected.id().cloned() {
             // One with the same id will not be answered any more.
-            drop(self.lock().insert(id, call));
+            drop(self.lock().insert(id, expected));
         }
     }
 
-    /// The client may have cancelled a call: then it wants no answer.
+    /// The client may have cancelled a request: then it wants no answer.
     fn cancel(&self, message: &[u8]) {
-        let mut calls = self.lock();
-        if !calls.is_empty()
+        let mut open = self.lock();
+        if !open.is_empty()
             && let Ok((envelope, _)) = Envelope::read(message)
             && let Some(id) = envelope.cancels()
         {
-            calls.remove(&id);
+            open.remove(&id);
         }
     }
 
-    /// The call that a message of the server's answers, which is then no longer open.
-    fn answered_by(&self, message: &[u8]) -> Option<Box<OpenCall>> {
-        let mut calls = self.lock();
-        if calls.is_empty() {
+    /// What a message of the server's answers, which is then no longer open.
+    fn answered_by(&self, message: &[u8]) -> Option<Box<Expected>> {
+        let mut open = self.lock();
+        if open.is_empty() {
             return None;
         }
         match Envelope::read(message) {
-            Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) => calls.remove(&id),
+            Ok((Envelope { id: Some(id), .. }, EnvelopeKind::Response)) => open.remove(&id),
             Ok(_) | Err(_) => None,
         }
     }
 
     // No panic happens while the lock is held.
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Box<OpenCall>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, Box<Expected>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -297,7 +297,31 @@ tool: string,
 /**
  * How: `allowed once`, `denied`, `denied, since nobody answered`.
  */
-outcome: string, } | { "what": "lost",
+outcome: string, } | { "what": "quarantined",
+/**
+ * What it is.
+ */
+kind: PinKind,
+/**
+ * What it is called.
+ */
+name: string,
+/**
+ * Whether there was none of that name; else it was changed.
+ */
+is_new: boolean, } | { "what": "reviewed",
+/**
+ * What it is.
+ */
+kind: PinKind,
+/**
+ * What it is called.
+ */
+name: string,
+/**
+ * Whether it was accepted.
+ */
+accepted: boolean, } | { "what": "lost",
 /**
  * How many.
  */
@@ -418,6 +442,11 @@ export type Cancel = {
  * That request's id.
  */
 request: number, };
+
+/**
+ * Whether something was there, and is.
+ */
+export type Change = "same" | "gone" | "come";
 
 /**
  * One thing that was looked at.
@@ -673,6 +702,36 @@ config: string,
 data: string, };
 
 /**
+ * Accepts what is in quarantine, in place of what was accepted before, or refuses it.
+ */
+export type DecidePins = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What it is called; everything of the server, when nothing is named.
+ */
+name?: string,
+/**
+ * The digest of what was looked at: when the server has changed it again, nothing is decided.
+ */
+digest?: Digest,
+/**
+ * Whether it is accepted.
+ */
+accept: boolean, };
+
+/**
+ * The answer to [`DecidePins`].
+ */
+export type DecidedPins = {
+/**
+ * What was decided on.
+ */
+decided: Array<Quarantined>, };
+
+/**
  * Refuses the calls that wait for this answer.
  */
 export type DenyCall = {
@@ -917,7 +976,27 @@ locked: boolean, } | { "event": "policy",
 /**
  * What is wrong with it, with line and column.
  */
-broken: string | null, } | { "event": "paused",
+broken: string | null, } | { "event": "quarantined",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What it is.
+ */
+kind: PinKind,
+/**
+ * What it is called. The server has named it: show it escaped.
+ */
+name: string,
+/**
+ * Whether there was none of that name; else it was changed.
+ */
+is_new: boolean, } | { "event": "reviewed",
+/**
+ * The server.
+ */
+server: ServerName, } | { "event": "paused",
 /**
  * Whether they are paused.
  */
@@ -1356,6 +1435,19 @@ idempotent: boolean,
 open_world: boolean, };
 
 /**
+ * What is different in one member of what a server says.
+ */
+export type MemberChange = {
+/**
+ * The member: `description`, `inputSchema`.
+ */
+member: string,
+/**
+ * Its text, old and new, in pieces. The server has written it: show it escaped.
+ */
+words: Array<Words>, };
+
+/**
  * An amount of memory in bytes, written as people do: `512MiB`, `2GiB`.
  */
 export type MemorySize = string;
@@ -1476,6 +1568,67 @@ runtime?: string | null, };
  * What a container was for when something happened.
  */
 export type Phase = "run" | "install" | "verify";
+
+/**
+ * What is pinned of a server, one by one.
+ */
+export type PinKind = "instructions" | "tool" | "prompt" | "template";
+
+/**
+ * The answer to [`ShowPins`].
+ */
+export type PinList = {
+/**
+ * The servers, by name.
+ */
+servers: Array<PinsView>, };
+
+/**
+ * What is done when a server says something else of itself than it did when it was installed.
+ */
+export type PinMode = "strict" | "additive" | "off";
+
+/**
+ * Something about what a server says of itself that a person should know.
+ */
+export type PinWarning = {
+/**
+ * What it is about.
+ */
+kind: PinKind,
+/**
+ * What that is called. The server has named it: show it escaped.
+ */
+name: string,
+/**
+ * What to know.
+ */
+what: string, };
+
+/**
+ * What is pinned of one server.
+ */
+export type PinsView = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What is done when it says something else.
+ */
+mode: PinMode,
+/**
+ * How many things it says of itself were accepted.
+ */
+accepted: number,
+/**
+ * What is kept from clients.
+ */
+quarantined: Array<Quarantined>,
+/**
+ * What to know about what was accepted.
+ */
+warnings: Array<PinWarning>, };
 
 /**
  * One statement of a plan.
@@ -1676,6 +1829,43 @@ server: ServerName,
  * Only what was reached and tried since then counts, in milliseconds since 1970 (UTC).
  */
 since: number, };
+
+/**
+ * Something a server says of itself that is kept from clients.
+ */
+export type Quarantined = {
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What it is.
+ */
+kind: PinKind,
+/**
+ * What it is called. The server has named it: show it escaped.
+ */
+name: string,
+/**
+ * The digest of what it says, so that what is accepted is what was looked at.
+ */
+digest: Digest,
+/**
+ * Whether there was none of that name; else it was changed.
+ */
+is_new: boolean,
+/**
+ * Whether the user has refused it.
+ */
+refused: boolean,
+/**
+ * Since when, in seconds since 1970 (UTC).
+ */
+since: number,
+/**
+ * What is different, one member after the other.
+ */
+changes: Array<MemberChange>, };
 
 /**
  * Whether a tool may be called, as a person is asked. What a client or server has said is in it as it is, but for
@@ -2150,6 +2340,15 @@ export type ShowNetwork = {
 server: ServerName, };
 
 /**
+ * What is pinned of a server, or of all.
+ */
+export type ShowPins = {
+/**
+ * The server; all, when none is named.
+ */
+server?: ServerName, };
+
+/**
  * What holds for tool calls.
  */
 export type ShowPolicy = Record<symbol, never>;
@@ -2450,6 +2649,19 @@ server: ServerName,
 last?: boolean, };
 
 /**
+ * Some words of a text that was changed.
+ */
+export type Words = {
+/**
+ * Whether they were there, and are.
+ */
+change: Change,
+/**
+ * The words, with the blanks between them.
+ */
+text: string, };
+
+/**
  * A server's workspace: `/workspace/input` to read, `/workspace/output` to write, `/workspace/tmp` that is thrown
  * away. What it puts out stays in a volume of its own until the user has it collected.
  */
@@ -2562,6 +2774,8 @@ export type Methods = {
   "approvals.deny": { params: DenyCall; reply: Question };
   "approvals.revoke": { params: RevokeGrant; reply: Grant };
   "approvals.lock": { params: LockCalls; reply: Done };
+  "pins.show": { params: ShowPins; reply: PinList };
+  "pins.decide": { params: DecidePins; reply: DecidedPins };
   "audit.read": { params: ReadAudit; reply: AuditList };
   "audit.check": { params: CheckAudit; reply: AuditReport };
   "server.verify": { params: VerifyServer; reply: VerifyReport };

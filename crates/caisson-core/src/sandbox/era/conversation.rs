@@ -78,6 +78,10 @@ impl Conversation {
         timeout_at(self.patience, self.sender.pass(request.as_bytes())).await.map_err(silent)??;
         loop {
             let heard = timeout_at(self.patience, self.receiver.next()).await.map_err(silent)?;
+            // One that floods has always said something in time.
+            if Instant::now() >= self.patience {
+                return Err(SessionError::Protocol(format!("it did not answer {method} in time")));
+            }
             let message: Bytes = heard.unwrap_or(Err(SessionError::Closed))?;
             let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
             match kind {

@@ -15,6 +15,7 @@ use self::{relay::Relay, told::Told};
 use super::{
     super::{SandboxError, Session, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     conversation::LISTS,
+    empty,
     kept::asks_for_all,
 };
 use crate::{
@@ -287,11 +288,6 @@ impl Lazy {
         }
         Ok(())
     }
-}
-
-/// A result that says nothing.
-fn empty() -> Option<Box<RawValue>> {
-    RawValue::from_string("{}".to_owned()).ok()
 }
 
 /// The id of a message that is a request.
