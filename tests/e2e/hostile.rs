@@ -3,7 +3,7 @@
 
 mod airlock;
 mod exfiltrates;
-mod turns;
+pub(crate) mod turns;
 
 use std::{
     fs,

@@ -1,6 +1,10 @@
 //! Servers that were installed as one thing and then say they are another, or whose words are meant to mislead a model.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use caisson_tests::{Home, clients::Access, home::eventually, raw::RawClient};
 use serde_json::{Value, json};
@@ -39,12 +43,33 @@ fn quarantined(home: &Home) -> Vec<(String, bool)> {
     all.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one["is_new"] == true)).collect()
 }
 
-fn is_not_heard(home: &Home) {
-    install_neighbour(home);
+/// Installs a server that is what it says until there is a sign; gives the place of that.
+fn before_it_turns(home: &Home) -> PathBuf {
     let signs = home.path().join("signs");
     fs::create_dir(&signs).unwrap();
     let folder = format!("{}:/workspace/signs", signs.display());
     install(home, "turns", "turns", &["--folder", &folder]);
+    signs.join("turn")
+}
+
+/// It turns, and that comes to light.
+fn turn(home: &Home, sign: &Path) {
+    fs::write(sign, "").unwrap();
+    home.caisson(&["restart", "turns"]).ok();
+    // The first client that asks the server itself is told.
+    home.caisson(&["tools", "turns"]).ok();
+    eventually(Duration::from_secs(20), "the change is noticed", || !quarantined(home).is_empty());
+}
+
+/// A home with a server that has turned.
+pub(crate) fn turned(home: &Home) {
+    let sign = before_it_turns(home);
+    turn(home, &sign);
+}
+
+fn is_not_heard(home: &Home) {
+    install_neighbour(home);
+    let sign = before_it_turns(home);
     for stands_alone in [false, true] {
         assert_eq!(
             told(home, stands_alone),
@@ -53,10 +78,7 @@ fn is_not_heard(home: &Home) {
     }
     assert!(home.caisson(&["pins", "diff", "turns"]).ok().contains("what you have accepted"));
 
-    fs::write(signs.join("turn"), "").unwrap();
-    home.caisson(&["restart", "turns"]).ok();
-    // What it says now comes to light with the first client that asks the server itself.
-    home.call_text("turns", "list", &json!({}));
+    turn(home, &sign);
     for stands_alone in [false, true] {
         eventually(Duration::from_secs(20), "the change is noticed", || {
             told(home, stands_alone) == (vec!["list".to_owned()], json!("Keeps notes."))

@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{DecidePins, PinList, PinsView, ShowPins},
-    model::{Change, MemberChange, Quarantined, ServerName},
+    model::{Change, MemberChange, PinKind, Quarantined, ServerName},
 };
 
 use super::Outcome;
@@ -103,8 +103,22 @@ struct Which {
 
 impl Which {
     fn has(&self, one: &Quarantined) -> bool {
-        self.all || self.names.contains(&one.name)
+        self.all || self.names.iter().any(|name| is_called(one, name))
     }
+}
+
+/// What people call it: there is one kind of thing that has no name.
+fn name_of(one: &Quarantined) -> String {
+    if one.kind == PinKind::Instructions { one.kind.to_string() } else { one.name.clone() }
+}
+
+fn is_called(one: &Quarantined, name: &str) -> bool {
+    name_of(one) == name
+}
+
+/// Kind and name, each once.
+fn title(one: &Quarantined) -> String {
+    if one.kind == PinKind::Instructions { name_of(one) } else { format!("{} {}", one.kind, one.name) }
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
@@ -151,7 +165,7 @@ fn show(list: &PinList, screen: &Screen) -> Result<(), Failure> {
         let mut table = Table::new(&["SERVER", "", "NAME", "", "SINCE"]);
         for one in &all {
             let (kind, since) = (one.kind.to_string(), distance(one.since, now()));
-            table.row([one.server.as_str(), &kind, &one.name, state(one), &since]);
+            table.row([one.server.as_str(), &kind, &name_of(one), state(one), &since]);
         }
         screen.text(&table.render(screen.width, screen.color))?;
     }
@@ -184,7 +198,7 @@ async fn quarantined(server: ServerName) -> Result<Vec<Quarantined>, Failure> {
 async fn waiting(which: &Which) -> Result<Vec<Quarantined>, Failure> {
     let all = quarantined(which.server.clone()).await?;
     for name in &which.names {
-        if !all.iter().any(|one| one.name == *name) {
+        if !all.iter().any(|one| is_called(one, name)) {
             return Err(missing(&which.server, name));
         }
     }
@@ -198,7 +212,7 @@ fn missing(server: &ServerName, name: &str) -> Failure {
 
 async fn diff(server: ServerName, name: Option<&str>, screen: &Screen) -> Outcome {
     let mut all = quarantined(server.clone()).await?;
-    all.retain(|one| name.is_none_or(|name| one.name == name));
+    all.retain(|one| name.is_none_or(|name| is_called(one, name)));
     if let (true, Some(name)) = (all.is_empty(), name) {
         return Err(missing(&server, name));
     }
@@ -214,12 +228,7 @@ async fn diff(server: ServerName, name: Option<&str>, screen: &Screen) -> Outcom
 }
 
 fn difference(one: &Quarantined, screen: &Screen) -> Result<(), Failure> {
-    let title = format!(
-        "{} of {} ({})",
-        [one.kind.to_string(), one.name.clone()].join(" ").trim(),
-        one.server,
-        state(one)
-    );
+    let title = format!("{} of {} ({})", title(one), one.server, state(one));
     screen.line(style::strong(screen.color, &escape::line(&title)))?;
     for MemberChange { member, words } in &one.changes {
         screen.line(format!("  {}", escape::line(member)))?;
@@ -272,6 +281,6 @@ async fn decide(one: &Quarantined, accept: bool, screen: &Screen) -> Result<(), 
         return screen.json_line(&decided);
     }
     let word = if accept { "Accepted" } else { "Rejected" };
-    let what = format!("{word}: {} {} of {}", one.kind, one.name, one.server);
+    let what = format!("{word}: {} of {}", title(one), one.server);
     screen.line(escape::line(&what))
 }

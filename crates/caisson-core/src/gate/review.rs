@@ -240,15 +240,16 @@ impl Review {
     ) -> Result<Vec<Quarantined>, ReviewError> {
         let mut decided = self.quarantined(Some(server))?;
         decided.retain(|one| name.is_none_or(|name| one.name == name));
-        if let Some(digest) = looked_at
-            && decided.iter().any(|one| one.digest != *digest)
-        {
-            return Err(ReviewError::ChangedAgain { server: server.clone() });
-        }
         if decided.is_empty()
             && let Some(name) = name
         {
             return Err(ReviewError::Unknown { server: server.clone(), name: name.to_owned() });
+        }
+        if let Some(digest) = looked_at {
+            decided.retain(|one| one.digest == *digest);
+            if decided.is_empty() {
+                return Err(ReviewError::ChangedAgain { server: server.clone() });
+            }
         }
         let mut shelves = self.shelves();
         Shelf::decide(&self.0.state, server, &decided, accept)?;

@@ -32,15 +32,21 @@ impl Profile {
         Self::plain(SESSION_VERSIONS[0])
     }
 
+    /// A client that can do all there is, where it is told something else than one that can do the least. What it is told is
+    /// repeated to no client, since none is quite like it.
+    pub fn able() -> Self {
+        Self("able".to_owned())
+    }
+
     /// A client of this version that can do nothing beyond the least.
     pub fn plain(version: &str) -> Self {
         Self(format!("{version} {}", Digest::of(b"{}").short()))
     }
 
     /// Those of Caisson itself.
-    pub(crate) fn own() -> [Self; 7] {
+    pub(crate) fn own() -> [Self; 8] {
         let [newest, a, b, c] = SESSION_VERSIONS.map(Self::plain);
-        [newest, a, b, c, Self::modern(), Self::unspoken(), Self::shared()]
+        [newest, a, b, c, Self::able(), Self::modern(), Self::unspoken(), Self::shared()]
     }
 
     /// Caisson itself as a client of the protocol without sessions that can do nothing beyond the least, towards a

@@ -23,7 +23,7 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use serde_json::value::RawValue;
+use serde_json::{Value, json, value::RawValue};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use self::{
@@ -131,11 +131,16 @@ impl Front {
         if eras.legacy {
             probe::learn(&*self.opener, &self.known().pin, patience).await?;
         }
-        let Some(about) = self.learn_of("server/discover", patience).await? else { return Ok(()) };
+        let least = json!({});
+        let Some(about) = self.learn_of("server/discover", &least, patience).await? else { return Ok(()) };
         for (method, _) in conversation::lists_of(&about) {
-            let list = self.learn_of(method, patience).await?;
+            let list = self.learn_of(method, &least, patience).await?;
             if let (Some(list), "tools/list", false) = (list, method, eras.legacy) {
                 kept::keep_schemas(&list, &self.known().pin);
+            }
+            // Of one that knows sessions, this was found out there.
+            if !eras.legacy {
+                self.learn_of(method, &conversation::able(), patience).await?;
             }
         }
         Ok(())
@@ -146,14 +151,16 @@ impl Front {
         self.known().pin.forget_results();
     }
 
-    /// Asks for all there is of one thing, so that it is kept as it comes by. None when it has no such thing, or takes
+    /// Asks for all there is of one thing, as a client with these capabilities, so that it is kept as it comes by. None when it has no such thing, or takes
     /// longer than `patience`.
     async fn learn_of(
         self: &Arc<Self>,
         method: &str,
+        capabilities: &Value,
         patience: Duration,
     ) -> Result<Option<Box<RawValue>>, SandboxError> {
-        let mut exchange = self.ask(CallerId::caisson(), conversation::standalone_question(method)).await?;
+        let question = conversation::standalone_question(method, capabilities);
+        let mut exchange = self.ask(CallerId::caisson(), question).await?;
         let heard = async {
             let mut last = None;
             while let Some(heard) = exchange.next().await {
@@ -185,7 +192,9 @@ impl Front {
     pub(super) fn said(&self) -> Vec<(Statement, Box<RawValue>)> {
         let pin = self.known().pin;
         let mut said = Vec::new();
-        for profile in Profile::own() {
+        let able = serde_json::from_value(conversation::able()).unwrap_or_default();
+        let able = Profile::modern_with(&able, &CallerId::caisson());
+        for profile in Profile::own().into_iter().chain([able]) {
             for statement in Statement::ALL {
                 let Some(result) = pin.result(&profile, statement.method()) else { continue };
                 if matches!(statement, Statement::Beginning | Statement::Discovery) {

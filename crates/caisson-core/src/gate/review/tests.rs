@@ -122,6 +122,17 @@ fn what_is_accepted_takes_the_place_of_what_was() {
 }
 
 #[test]
+fn a_tool_and_a_prompt_of_one_name_are_two_things() {
+    let review = installed(&json!([]));
+    looked(&review, Statement::Tools, &json!({"tools": [tool("a", "x")]}), PinMode::Strict);
+    looked(&review, Statement::Prompts, &json!({"prompts": [{"name": "a"}]}), PinMode::Strict);
+    let held = review.quarantined(None).unwrap();
+    let prompt = held.iter().find(|one| one.kind == PinKind::Prompt).unwrap();
+    review.decide(&server(), Some("a"), Some(&prompt.digest), true).unwrap();
+    assert!(holds_back(&review, "a") && !review.holds_back(&server(), PinKind::Prompt, "a", PinMode::Strict));
+}
+
+#[test]
 fn what_is_refused_stays_away_until_it_is_as_it_was() {
     let review = installed(&json!([tool("a", "old")]));
     let new = json!({"tools": [tool("a", "new")]});

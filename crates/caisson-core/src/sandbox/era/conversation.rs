@@ -182,9 +182,23 @@ fn us() -> serde_json::Value {
     json!({"name": "caisson", "title": "Caisson", "version": env!("CARGO_PKG_VERSION")})
 }
 
-/// The `_meta` of Caisson's own requests that stand alone.
-pub(super) fn meta() -> serde_json::Value {
-    json!({keys::PROTOCOL_VERSION: keys::VERSION, keys::CLIENT_CAPABILITIES: {}, keys::CLIENT_INFO: us()})
+/// The `_meta` of Caisson's own requests that stand alone, as a client with these capabilities.
+pub(super) fn meta(capabilities: &serde_json::Value) -> serde_json::Value {
+    json!({
+        keys::PROTOCOL_VERSION: keys::VERSION, keys::CLIENT_CAPABILITIES: capabilities, keys::CLIENT_INFO: us(),
+    })
+}
+
+/// What a client can do that can do all there is (MCP 2025-11-25, "Lifecycle: Capability Negotiation").
+pub(super) fn able() -> serde_json::Value {
+    json!({
+        "roots": {"listChanged": true},
+        "sampling": {"context": {}, "tools": {}},
+        "elicitation": {"form": {}, "url": {}},
+        "tasks": {"list": {}, "cancel": {}, "requests": {
+            "sampling": {"createMessage": {}}, "elicitation": {"create": {}},
+        }},
+    })
 }
 
 /// Whether a message is a request that stands alone.
@@ -194,8 +208,9 @@ pub(super) fn stands_alone(message: &[u8]) -> bool {
 }
 
 /// A request that stands alone and asks for all there is of one thing.
-pub(super) fn standalone_question(method: &str) -> Bytes {
-    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta()}}).to_string().into()
+pub(super) fn standalone_question(method: &str, capabilities: &serde_json::Value) -> Bytes {
+    let params = json!({"_meta": meta(capabilities)});
+    json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string().into()
 }
 
 /// The lists a server has, as it describes itself in the result of `initialize` or `server/discover`. One that has not

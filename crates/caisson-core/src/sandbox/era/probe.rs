@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     super::{SandboxError, SessionError, exchange::Opens},
-    conversation::{Answer, Conversation, lists_of, meta},
+    conversation::{Answer, Conversation, able, lists_of, meta},
     keys,
 };
 use crate::pins::{Eras, Pin, Profile, SESSION_VERSIONS};
@@ -65,7 +65,8 @@ async fn without(opener: &dyn Opens, patience: Duration) -> Answered {
         versions: Vec<String>,
     }
     let mut conversation = Conversation::open(opener, patience).await?;
-    let discovered = conversation.ask("server/discover", &json!({"_meta": meta()})).await.and_then(accepted);
+    let discovered =
+        conversation.ask("server/discover", &json!({"_meta": meta(&json!({}))})).await.and_then(accepted);
     Ok(discovered.and_then(|result| {
         let speaks = serde_json::from_str::<Discovered>(result.get())
             .is_ok_and(|discovered| discovered.versions.iter().any(|version| version == keys::VERSION));
@@ -114,10 +115,11 @@ pub(super) async fn learn(opener: &dyn Opens, pin: &Pin, patience: Duration) -> 
     Ok(())
 }
 
-/// Finds out whether the server says the same to a client that can do all there is, and pins that it does.
+/// Finds out whether the server says the same to a client that can do all there is, and pins that it does, or what else
+/// it says.
 async fn compare(opener: &dyn Opens, pin: &Pin, patience: Duration) {
     let Ok(mut conversation) = Conversation::open(opener, patience).await else { return };
-    match is_uniform(&mut conversation, pin).await {
+    match hear_as_able(&mut conversation, pin).await {
         Ok(is_uniform) => pin.set_uniform(is_uniform),
         Err(error) => {
             tracing::debug!(server = %opener.server(), %error, "what it says to an able client was not learnt");
@@ -125,24 +127,24 @@ async fn compare(opener: &dyn Opens, pin: &Pin, patience: Duration) {
     }
 }
 
-async fn is_uniform(conversation: &mut Conversation, pin: &Pin) -> Result<bool, SessionError> {
+/// Whether all that an able client hears is what one that can do the least does.
+async fn hear_as_able(conversation: &mut Conversation, pin: &Pin) -> Result<bool, SessionError> {
     let is_same = |method: &str, said: Option<&RawValue>| {
         let pinned = pin.result(&Profile::least(), method);
-        pinned.as_deref().map(RawValue::get) == said.map(RawValue::get)
+        let is_same = pinned.as_deref().map(RawValue::get) == said.map(RawValue::get);
+        if let (false, Some(said)) = (is_same, said) {
+            pin.set_result(&Profile::able(), method, said);
+        }
+        is_same
     };
-    let able = json!({"roots": {"listChanged": true}, "sampling": {}, "elicitation": {}});
-    let hello = conversation.initialize(NEWEST, &able).await.and_then(accepted)?;
-    if !is_same("initialize", Some(&hello)) {
-        return Ok(false);
-    }
+    let hello = conversation.initialize(NEWEST, &able()).await.and_then(accepted)?;
+    let mut is_uniform = is_same("initialize", Some(&hello));
     conversation.initialized().await?;
     for (method, items) in lists_of(&hello) {
         let list = conversation.list(method, items).await?;
-        if !is_same(method, list.as_deref()) {
-            return Ok(false);
-        }
+        is_uniform &= is_same(method, list.as_deref());
     }
-    Ok(true)
+    Ok(is_uniform)
 }
 
 /// Asks how the server begins with clients of older versions that can do nothing beyond the least, and pins it.

@@ -247,7 +247,8 @@ async fn the_schemas_of_tools_are_learnt_though_the_list_is_private() {
     let front = Arc::clone(&setup.front);
     let learning = tokio::spawn(async move { front.learn().await });
     let mut process = setup.process().await;
-    for _ in 0..5 {
+    // What it is, then its four lists, each as a client hears them that can do the least, and one that can do all.
+    for _ in 0..1 + 4 * 2 {
         let asked = process.hears().await;
         let tools = json!([{"name": "x", "inputSchema": {"type": "object"}}]);
         let result = json!({"resultType": "complete", "tools": tools, "ttlMs": 0, "cacheScope": "private"});
