@@ -11,8 +11,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use super::sse::SseBody;
 
 /// An answer that takes no longer than this leaves alone, as JSON; a later one as an event, so that the
-/// client learns in the meantime that its request has arrived.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+/// client learns in the meantime that its request has arrived. Some take no large event (the Python SDK none beyond a
+/// megabyte), so it is not too short for a large answer.
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The body of a response: nothing, one message, or a stream of them.
 pub(super) enum Answer {

@@ -410,7 +410,7 @@ async fn a_client_that_goes_leaves_its_session_and_nothing_else() {
     sleep(Duration::from_millis(100)).await;
     going.abort();
     assert_eq!(client.call(2, "echo", json!({})).await[0]["id"], 2);
-    sleep(Duration::from_millis(900)).await;
+    sleep(Duration::from_millis(1400)).await;
     assert_eq!(client.call(1, "echo", json!({})).await[0]["result"], json!({}), "its id is free again");
 }
 

@@ -195,7 +195,7 @@ impl Process {
                 self.say(&json!({"jsonrpc": "2.0", "id": "ask-1", "method": "sampling/createMessage"})).await
             }
             "slow" => {
-                tokio::time::sleep(std::time::Duration::from_millis(800)).await;
+                tokio::time::sleep(std::time::Duration::from_millis(1300)).await;
                 self.answer(id, &json!({"slow": true})).await
             }
             "lines" => {

@@ -97,7 +97,7 @@ impl Answer {
                 std::future::pending().await
             }
             ("tools/call", Some("slow")) => {
-                sleep(Duration::from_millis(800)).await;
+                sleep(Duration::from_millis(1300)).await;
                 self.result(r#"{"slow":true}"#).await
             }
             ("tools/call", Some("slow error")) => {
