@@ -173,25 +173,21 @@ impl Pin {
         self.forget(&format!("{profile} {method}"));
     }
 
-    fn forget(&self, what: &str) {
-        let forgotten = self.state.with(|db| {
-            db.execute(
-                "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what = ?3",
-                params![self.server.as_str(), self.definition.as_str(), what],
-            )
-        });
-        self.changes.fetch_add(1, Ordering::Release);
-        if let Err(error) = forgotten {
-            tracing::warn!(%error, "what a server said was not forgotten");
-        }
-    }
-
     /// Forgets all that the server says; the eras it knows stay.
     pub fn forget_results(&self) {
+        self.forget_where("what <> ?3", "eras");
+    }
+
+    fn forget(&self, what: &str) {
+        self.forget_where("what = ?3", what);
+    }
+
+    /// Forgets of this definition what meets a condition on `?3`, which is `what`.
+    fn forget_where(&self, condition: &str, what: &str) {
         let forgotten = self.state.with(|db| {
             db.execute(
-                "DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND what <> 'eras'",
-                params![self.server.as_str(), self.definition.as_str()],
+                &format!("DELETE FROM pins WHERE server = ?1 AND definition = ?2 AND {condition}"),
+                params![self.server.as_str(), self.definition.as_str(), what],
             )
         });
         self.changes.fetch_add(1, Ordering::Release);

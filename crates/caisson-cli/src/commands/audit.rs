@@ -126,10 +126,11 @@ fn text(entry: &AuditEntry) -> String {
         }
         Happening::Quarantined { kind, name, is_new } => {
             let change = if *is_new { "is new" } else { "has changed" };
-            format!("kept from clients: {kind} {name} {change}")
+            format!("kept from clients: {} {change}", kind.title(name))
         }
-        Happening::Reviewed { kind, name, accepted: true } => format!("accepted: {kind} {name}"),
-        Happening::Reviewed { kind, name, accepted: false } => format!("not accepted: {kind} {name}"),
+        Happening::Reviewed { kind, name, accepted } => {
+            format!("{}: {}", if *accepted { "accepted" } else { "not accepted" }, kind.title(name))
+        }
         Happening::Lost { entries } => format!("{entries} entries before this one were lost"),
     };
     format!("{phase}{what}")

@@ -73,8 +73,9 @@ pub(super) fn text(event: &Event) -> String {
         Event::Policy { broken: Some(reason) } => format!("policy.toml is broken: {reason}"),
         Event::Quarantined { server, kind, name, is_new } => {
             let change = if *is_new { "is new" } else { "has changed" };
+            let what = kind.title(name);
             format!(
-                "{server}: its {kind} {name} {change}, and is kept from clients; see `caisson pins diff {server}`"
+                "{server}: its {what} {change}, and is kept from clients; see `caisson pins diff {server}`"
             )
         }
         Event::Reviewed { server } => format!("{server}: what it says of itself was decided on"),

@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{DecidePins, PinList, PinsView, ShowPins},
-    model::{Change, MemberChange, PinKind, Quarantined, ServerName},
+    model::{Change, MemberChange, PinKind, PinWarning, Quarantined, ServerName},
 };
 
 use super::Outcome;
@@ -116,9 +116,12 @@ fn is_called(one: &Quarantined, name: &str) -> bool {
     name_of(one) == name
 }
 
-/// Kind and name, each once.
 fn title(one: &Quarantined) -> String {
-    if one.kind == PinKind::Instructions { name_of(one) } else { format!("{} {}", one.kind, one.name) }
+    one.kind.title(&one.name)
+}
+
+fn warning(warning: &PinWarning) -> String {
+    format!("{}: {}", warning.kind.title(&warning.name), warning.what)
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
@@ -137,10 +140,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
 
 /// What to know about a server that was installed a moment ago.
 pub(super) fn warn(view: &PinsView, screen: &Screen) {
-    for warning in &view.warnings {
+    for about in &view.warnings {
         let word = style::warning(screen.err_color, "warning");
-        let text = format!("{} {}: {}", warning.kind, warning.name, warning.what);
-        screen.note(format!("{word}: {}", escape::line(text.trim())));
+        screen.note(format!("{word}: {}", escape::line(&warning(about))));
     }
 }
 
@@ -170,8 +172,8 @@ fn show(list: &PinList, screen: &Screen) -> Result<(), Failure> {
         screen.text(&table.render(screen.width, screen.color))?;
     }
     for view in &list.servers {
-        for warning in &view.warnings {
-            let text = format!("{}: {} {}: {}", view.server, warning.kind, warning.name, warning.what);
+        for about in &view.warnings {
+            let text = format!("{}: {}", view.server, warning(about));
             screen.line(format!("{} {}", style::warning(screen.color, "!"), escape::line(&text)))?;
         }
     }

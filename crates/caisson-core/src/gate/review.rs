@@ -12,7 +12,7 @@ mod tests;
 mod warnings;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -20,7 +20,7 @@ use std::{
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-pub(crate) use warnings::{Others, warnings};
+pub(crate) use warnings::{Tools, warnings};
 
 use self::shelf::{Shelf, Standing};
 use super::{Clock, Denial};
@@ -141,19 +141,19 @@ impl Review {
         if mode == PinMode::Off {
             return Ok(unchanged(message));
         }
-        let unclear = |why: &str| Denial::Unreviewed { why: why.to_owned() };
-        let all = statement.read(result).ok_or_else(|| unclear("it cannot be read"))?;
+        let unclear = || Denial::Unreviewed { why: "it cannot be read".to_owned() };
+        let all = statement.read(result).ok_or_else(unclear)?;
         let mut fresh = Vec::new();
         let mut shelves = self.shelves();
-        let shelf = self.shelf(&mut shelves, server).map_err(|error| unclear(&error.to_string()))?;
+        let shelf = self.shelf(&mut shelves, server)?;
         let mut passes = Vec::new();
         for stated in &all {
-            if self.may_pass(shelf, stated, mode, &mut fresh).map_err(|error| unclear(&error.to_string()))? {
+            if self.may_pass(shelf, stated, mode, &mut fresh)? {
                 passes.push(stated.said.get());
             }
         }
         if Statement::is_last(result) {
-            shelf.close(&self.0.state, statement.kind()).map_err(|error| unclear(&error.to_string()))?;
+            shelf.close(&self.0.state, statement.kind())?;
         }
         let rest = if passes.len() == all.len() {
             None
@@ -162,7 +162,7 @@ impl Review {
                 PinKind::Instructions => shelf.accepted_instructions().unwrap_or_else(|| "\"\"".to_owned()),
                 PinKind::Tool | PinKind::Prompt | PinKind::Template => format!("[{}]", passes.join(",")),
             };
-            let mut splice = Splice::of(&message).ok_or_else(|| unclear("it cannot be read"))?;
+            let mut splice = Splice::of(&message).ok_or_else(unclear)?;
             splice.set(&["result", statement.member()], &rest);
             Some(splice.done().into())
         };
@@ -264,11 +264,10 @@ impl Review {
         shelves: &'a mut HashMap<ServerName, Shelf>,
         server: &ServerName,
     ) -> Result<&'a mut Shelf, StateError> {
-        if !shelves.contains_key(server) {
-            shelves.insert(server.clone(), Shelf::read(&self.0.state, server)?);
-        }
-        // It was put there a moment ago.
-        Ok(shelves.entry(server.clone()).or_insert_with(|| Shelf::empty(server)))
+        Ok(match shelves.entry(server.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Shelf::read(&self.0.state, server)?),
+        })
     }
 
     fn now(&self) -> u64 {
@@ -283,6 +282,13 @@ impl Review {
     // No panic happens while the lock is held.
     fn shelves(&self) -> MutexGuard<'_, HashMap<ServerName, Shelf>> {
         self.0.shelves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What cannot be held against what was accepted does not pass.
+impl From<StateError> for Denial {
+    fn from(error: StateError) -> Self {
+        Self::Unreviewed { why: error.to_string() }
     }
 }
 

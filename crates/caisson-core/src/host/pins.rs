@@ -8,7 +8,7 @@ use super::{Host, count};
 use crate::{
     audit::{Happening, Phase},
     control::api::{ApiError, DecidePins, DecidedPins, ErrorCode, PinList, PinsView, ShowPins},
-    gate::review::{Others, ReviewError, warnings},
+    gate::review::{Accepted, ReviewError, Tools, warnings},
     model::{Event, PinKind, ServerName},
 };
 
@@ -17,27 +17,28 @@ const GATHERED: Duration = Duration::from_secs(1);
 
 impl Host {
     pub(super) fn show_pins(&self, show: &ShowPins) -> Result<PinList, ApiError> {
-        let names = match &show.server {
-            Some(name) => {
-                self.listed(name)?;
-                vec![name.clone()]
-            }
-            None => self.0.registry.list().into_iter().map(|listed| listed.name).collect(),
-        };
-        let servers = names.iter().map(|name| self.pins_of(name)).collect::<Result<_, _>>()?;
-        Ok(PinList { servers })
-    }
-
-    fn pins_of(&self, name: &ServerName) -> Result<PinsView, ApiError> {
+        if let Some(name) = &show.server {
+            self.listed(name)?;
+        }
         let (review, policy) = (self.0.gate.review(), self.0.gate.policy());
-        let accepted = review.accepted(name)?;
-        Ok(PinsView {
-            server: name.clone(),
-            mode: policy.pins().of(name),
-            accepted: count(accepted.len()),
-            quarantined: review.quarantined(Some(name))?,
-            warnings: warnings(name, &accepted, &self.tools_of_others(name)?, policy.scanner()),
-        })
+        let (mut all, mut tools) = (Vec::new(), Tools::new());
+        for listed in self.0.registry.list() {
+            let accepted = review.accepted(&listed.name)?;
+            let named = accepted.iter().filter(|one| one.kind == PinKind::Tool);
+            tools.extend(named.map(|tool| (listed.name.clone(), tool.name.clone())));
+            all.push((listed.name, accepted));
+        }
+        all.retain(|(name, _)| show.server.as_ref().is_none_or(|only| only == name));
+        let view = |(server, accepted): (ServerName, Vec<Accepted>)| {
+            Ok(PinsView {
+                mode: policy.pins().of(&server),
+                accepted: count(accepted.len()),
+                quarantined: review.quarantined(Some(&server))?,
+                warnings: warnings(&server, &accepted, &tools, policy.scanner()),
+                server,
+            })
+        };
+        Ok(PinList { servers: all.into_iter().map(view).collect::<Result<_, ApiError>>()? })
     }
 
     /// Asks servers anew that were found to say something else than is pinned, so that clients are not told it when they
@@ -63,17 +64,6 @@ impl Host {
                 }
             }
         }
-    }
-
-    /// The tools that were accepted of all servers but this.
-    fn tools_of_others(&self, name: &ServerName) -> Result<Others, ApiError> {
-        let mut tools = Others::new();
-        for other in self.0.registry.list().into_iter().filter(|listed| listed.name != *name) {
-            let accepted = self.0.gate.review().accepted(&other.name)?.into_iter();
-            let named = accepted.filter(|one| one.kind == PinKind::Tool);
-            tools.extend(named.map(|tool| (other.name.clone(), tool.name)));
-        }
-        Ok(tools)
     }
 
     pub(super) async fn decide_pins(&self, decide: &DecidePins) -> Result<DecidedPins, ApiError> {

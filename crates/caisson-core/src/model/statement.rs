@@ -145,6 +145,13 @@ fn canonical(value: &Value) -> String {
     }
 }
 
+impl PinKind {
+    /// What people call one of this kind: there is one that has no name.
+    pub fn title(self, name: &str) -> String {
+        if self == Self::Instructions { self.to_string() } else { format!("{self} {name}") }
+    }
+}
+
 impl std::fmt::Display for PinKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {

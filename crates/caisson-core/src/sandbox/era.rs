@@ -11,6 +11,7 @@ mod keys;
 mod later;
 mod lazy;
 mod pair;
+mod patience;
 mod probe;
 mod upgrade;
 

@@ -209,7 +209,7 @@ fn what_deceives_is_warned_of() {
         name: name.to_owned(),
         said: tool(name, description).to_string(),
     };
-    let others: Others = [("mail", "mail_send"), ("mail", "paypal"), ("files", "read")]
+    let others: Tools = [("mail", "mail_send"), ("mail", "paypal"), ("files", "read")]
         .map(|(server, tool)| (server.parse().unwrap(), tool.to_owned()))
         .into();
     let policy = Policy::default();

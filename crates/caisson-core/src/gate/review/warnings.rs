@@ -16,23 +16,24 @@ const SHORTEST_NAME: usize = 6;
 /// Kinds of findings that are about a model.
 const KINDS: [&str; 2] = ["unicode.", "injection."];
 
-/// The tools of other servers, by the servers they belong to.
-pub(crate) type Others = Vec<(ServerName, String)>;
+/// The tools of all servers, with the servers they belong to.
+pub(crate) type Tools = Vec<(ServerName, String)>;
 
 /// What to know about what was accepted of `server`.
 pub(crate) fn warnings(
     server: &ServerName,
     accepted: &[Accepted],
-    others: &Others,
+    tools: &Tools,
     scanner: Option<&Scanner>,
 ) -> Vec<PinWarning> {
+    let others: Vec<_> = tools.iter().filter(|(other, _)| other != server).collect();
     let mut all = Vec::new();
     for Accepted { kind, name, said } in accepted {
         let mut warn = |what: String| all.push(PinWarning { kind: *kind, name: name.clone(), what });
         if *kind == PinKind::Tool {
-            names(name, others).into_iter().for_each(&mut warn);
+            names(name, &others).into_iter().for_each(&mut warn);
         }
-        for (other, tool) in others {
+        for (other, tool) in &others {
             if tool != name && is_name(tool) && mentions(said, tool) {
                 warn(format!(
                     "it speaks of {tool}, a tool of the server {other}, and may steer how that is used"
@@ -47,7 +48,7 @@ pub(crate) fn warnings(
 }
 
 /// What to know about a tool's name.
-fn names(name: &str, others: &Others) -> Vec<String> {
+fn names(name: &str, others: &[&(ServerName, String)]) -> Vec<String> {
     let alike: String = skeleton(name).collect();
     let mut all = Vec::new();
     if !name.is_ascii() {

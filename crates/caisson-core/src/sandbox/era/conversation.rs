@@ -5,11 +5,12 @@ use std::{collections::HashMap, time::Duration};
 use bytes::Bytes;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{json, value::RawValue};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
     super::{SandboxError, SessionError, SessionReceiver, SessionSender, exchange::Opens},
     keys,
+    patience::before,
 };
 use crate::model::{Envelope, EnvelopeKind, RequestId, Splice, error_response};
 
@@ -61,8 +62,8 @@ impl Conversation {
     /// Says that the session has begun.
     pub(super) async fn initialized(&self) -> Result<(), SessionError> {
         let initialized = self.sender.pass(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
-        let deaf = |_| SessionError::Protocol("it did not take notifications/initialized in time".to_owned());
-        timeout_at(self.patience, initialized).await.map_err(deaf)?
+        let deaf = || SessionError::Protocol("it did not take notifications/initialized in time".to_owned());
+        before(self.patience, initialized).await.ok_or_else(deaf)?
     }
 
     /// Asks one thing and waits for the answer. What the server asks meanwhile is refused.
@@ -74,14 +75,10 @@ impl Conversation {
         self.last_id += 1;
         let id = RequestId::Number(self.last_id);
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
-        let silent = |_| SessionError::Protocol(format!("it did not answer {method} in time"));
-        timeout_at(self.patience, self.sender.pass(request.as_bytes())).await.map_err(silent)??;
+        let silent = || SessionError::Protocol(format!("it did not answer {method} in time"));
+        before(self.patience, self.sender.pass(request.as_bytes())).await.ok_or_else(silent)??;
         loop {
-            let heard = timeout_at(self.patience, self.receiver.next()).await.map_err(silent)?;
-            // One that floods has always said something in time.
-            if Instant::now() >= self.patience {
-                return Err(SessionError::Protocol(format!("it did not answer {method} in time")));
-            }
+            let heard = before(self.patience, self.receiver.next()).await.ok_or_else(silent)?;
             let message: Bytes = heard.unwrap_or(Err(SessionError::Closed))?;
             let Ok((envelope, kind)) = Envelope::read(&message) else { continue };
             match kind {
@@ -92,7 +89,7 @@ impl Conversation {
                 }
                 EnvelopeKind::Request => {
                     let refusal = error_response(envelope.id.as_ref(), UNKNOWN_METHOD, "nobody is here yet");
-                    timeout_at(self.patience, self.sender.pass(&refusal)).await.map_err(silent)??;
+                    before(self.patience, self.sender.pass(&refusal)).await.ok_or_else(silent)??;
                 }
                 EnvelopeKind::Response | EnvelopeKind::Notification => {}
             }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{json, value::RawValue};
 use tokio::{
     sync::watch,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     model::{Envelope, EnvelopeKind, RequestId, error_response},
+    sandbox::era::patience::before,
     sandbox::{MOST_MESSAGE, Session, SessionError, SessionReceiver, SessionSender},
 };
 
@@ -129,16 +130,11 @@ impl Process {
     pub(super) async fn settle(&mut self) -> Result<(), SessionError> {
         let limit = Instant::now() + SETTLE;
         while !self.own.is_empty() {
-            // One that floods has always said something in time.
-            if Instant::now() >= limit {
-                self.own.clear();
-                break;
-            }
-            match timeout_at(limit, self.hear_own()).await {
-                Ok(Ok(Some(Heard::Ask(ask)))) => self.refuse(&ask),
-                Ok(heard) => drop(heard?),
+            match before(limit, self.hear_own()).await {
+                Some(Ok(Some(Heard::Ask(ask)))) => self.refuse(&ask),
+                Some(heard) => drop(heard?),
                 // What comes late is an answer to nothing, and no request waits for it again.
-                Err(_) => self.own.clear(),
+                None => self.own.clear(),
             }
         }
         Ok(())
