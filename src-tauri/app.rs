@@ -88,6 +88,9 @@ fn set_up(app: &AppHandle, surroundings: Surroundings) -> tauri::Result<()> {
             | Wish::ResumeAll
             | Wish::Allow(_)
             | Wish::Deny(_)
+            | Wish::Reach { .. }
+            | Wish::Block { .. }
+            | Wish::KeepAway { .. }
             | Wish::Lock
             | Wish::Unlock => {
                 drop(wish_to.send(wish));

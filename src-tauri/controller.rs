@@ -6,12 +6,12 @@ use caisson_core::{
     control::{
         ControlClient,
         api::{
-            AllowCall, ApiError, ApprovalList, DaemonStatus, DenyCall, GetStatus, ListApprovals, ListServers,
-            LockCalls, NoticeBody, Pause, Request, RestartServer, ServerList, StartServer, StopServer,
-            SubscribeEvents,
+            AllowCall, AllowHost, ApiError, ApprovalList, BlockHost, DaemonStatus, DecidePins, DenyCall,
+            GetStatus, ListApprovals, ListServers, LockCalls, NoticeBody, Pause, Request, RestartServer,
+            ServerList, StartServer, StopServer, SubscribeEvents,
         },
     },
-    model::{Event, Lasting, ServerName},
+    model::{Event, Lasting, Offer, ServerName},
 };
 use tokio::{
     sync::{mpsc, watch},
@@ -124,6 +124,9 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
             tokio::select! {
                 notice = events.notice() => match notice {
                     Some(NoticeBody::Event(event)) => {
+                        if let Some(offer) = Offer::of(&event).filter(|offer| self.glance.is_news(offer)) {
+                            self.desktop.offer(&offer);
+                        }
                         wanted |= self.glance.hear(&event) == Refresh::All;
                         if let Event::Asked { question } = &event {
                             self.desktop.ask(question);
@@ -133,7 +136,7 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                         stale = true;
                     }
                     Some(NoticeBody::Lost(_)) => wanted = true,
-                    Some(NoticeBody::Progress(_) | NoticeBody::Log(_)) => {}
+                    Some(NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::Audit(_)) => {}
                     Some(NoticeBody::End) | None => return Ok(()),
                 },
                 Some(wish) = self.wishes.recv() => {
@@ -183,6 +186,12 @@ impl<D: Desktop, O: Owner> Controller<D, O> {
                     }
                 }
                 self.glance.waiting = approvals.waiting;
+                for decided in &self.glance.offers {
+                    if !approvals.offers.iter().any(|offer| offer.is_same(decided)) {
+                        self.desktop.withdraw(decided);
+                    }
+                }
+                self.glance.offers = approvals.offers;
             }
             Err(problem) => self.glance.trouble = Some(problem.to_string()),
         }
@@ -222,6 +231,17 @@ async fn fulfil(client: ControlClient, wish: Wish) -> Outcome {
             ("allow the call".into(), call(&client, &AllowCall { id, lasting: Lasting::Once }).await)
         }
         Wish::Deny(id) => ("deny the call".into(), call(&client, &DenyCall { id }).await),
+        Wish::Reach { server, rule, once } => {
+            (format!("let {server} reach {rule}"), call(&client, &AllowHost { server, rule, once }).await)
+        }
+        Wish::Block { server, rule } => {
+            (format!("keep {rule} from {server}"), call(&client, &BlockHost { server, rule }).await)
+        }
+        Wish::KeepAway { server, name } => {
+            let what = format!("decide on what {server} has changed");
+            let refuse = DecidePins { server, name: Some(name), digest: None, accept: false };
+            (what, call(&client, &refuse).await)
+        }
         Wish::Lock => ("lock Caisson".into(), call(&client, &LockCalls { locked: true }).await),
         Wish::Unlock => ("unlock Caisson".into(), call(&client, &LockCalls { locked: false }).await),
         // The shell's own: they need no owner.

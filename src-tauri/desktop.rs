@@ -1,6 +1,6 @@
 //! What the controller asks of the desktop it runs on. The tests' desktop is a list of what was shown.
 
-use caisson_core::model::{Question, QuestionId};
+use caisson_core::model::{Offer, Question, QuestionId};
 
 use crate::tray::Tray;
 
@@ -11,6 +11,12 @@ pub(crate) trait Desktop: Send + 'static {
 
     /// Asks the user whether a call may go through. What they press comes back as a wish.
     fn ask(&self, question: &Question);
+
+    /// Tells the user what a server is kept from. What they press comes back as a wish.
+    fn offer(&self, offer: &Offer);
+
+    /// That was decided on: whatever still tells it is taken away.
+    fn withdraw(&self, offer: &Offer);
 
     /// A question is settled: whatever still asks it is taken away.
     fn settle(&self, id: QuestionId);

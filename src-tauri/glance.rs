@@ -2,7 +2,7 @@
 
 use caisson_core::{
     control::api::ServerView,
-    model::{Event, Question, ServerState},
+    model::{Event, Offer, Question, ServerState},
 };
 
 use crate::link::Link;
@@ -22,11 +22,16 @@ pub(crate) struct Glance {
     pub(crate) bridge_problem: Option<String>,
     /// The calls that wait for a yes, the oldest first.
     pub(crate) waiting: Vec<Question>,
+    /// What servers are kept from and nobody has decided on, the oldest first.
+    pub(crate) offers: Vec<Offer>,
     /// Whether every call is refused.
     pub(crate) locked: bool,
     /// Why the last wish was not fulfilled.
     pub(crate) trouble: Option<String>,
 }
+
+/// So many things of one server that nobody has decided on are told by notifications; the window has them all.
+const MOST_TOLD: usize = 3;
 
 /// What has to be asked for after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +52,7 @@ impl Glance {
             engine: true,
             bridge_problem: None,
             waiting: Vec::new(),
+            offers: Vec::new(),
             locked: false,
             trouble: None,
         }
@@ -86,18 +92,31 @@ impl Glance {
                 self.locked = *locked;
                 Refresh::Nothing
             }
-            Event::Changed { .. } | Event::Broken { .. } => Refresh::All,
+            Event::Changed { .. } | Event::Broken { .. } | Event::Rules { .. } | Event::Reviewed { .. } => {
+                Refresh::All
+            }
+            Event::EgressRefused { .. } | Event::Quarantined { .. } => {
+                if let Some(offer) = Offer::of(event)
+                    && !self.offers.iter().any(|known| known.is_same(&offer))
+                {
+                    self.offers.push(offer);
+                }
+                Refresh::Nothing
+            }
             Event::Groups { .. }
             | Event::Install { .. }
             | Event::Verify { .. }
             | Event::Verified { .. }
-            | Event::EgressRefused { .. }
             | Event::FolderMissed { .. }
-            | Event::Rules { .. }
-            | Event::Quarantined { .. }
-            | Event::Reviewed { .. }
             | Event::Policy { .. } => Refresh::Nothing,
         }
+    }
+
+    /// Whether the user should be told of what a server is kept from: of each thing once, and of few things of one server,
+    /// which may try a new one every moment.
+    pub(crate) fn is_news(&self, offer: &Offer) -> bool {
+        let of_server = self.offers.iter().filter(|known| known.server() == offer.server());
+        of_server.clone().count() < MOST_TOLD && !of_server.clone().any(|known| known.is_same(offer))
     }
 
     /// How many servers run.
@@ -108,10 +127,10 @@ impl Glance {
 
 #[cfg(test)]
 mod tests {
-    use caisson_core::model::{Outcome, QuestionId};
+    use caisson_core::model::{Outcome, QuestionId, Refused};
 
     use super::*;
-    use crate::samples::{question, server};
+    use crate::samples::{change, question, server};
 
     #[test]
     fn events_change_what_is_known_or_say_what_to_ask() {
@@ -136,6 +155,22 @@ mod tests {
         assert_eq!(glance.hear(&Event::Answered { id: QuestionId(7), outcome }), Refresh::Nothing);
         assert_eq!(glance.hear(&Event::Locked { locked: true }), Refresh::Nothing);
         assert!(glance.waiting.is_empty() && glance.locked);
+        let refused = Event::EgressRefused {
+            server: name("a"),
+            host: "x.example".into(),
+            port: 443,
+            why: Refused::NotAllowed,
+            reason: "no rule allows it".into(),
+            rule: Some("x.example".parse().unwrap()),
+        };
+        let offer = Offer::of(&refused).unwrap();
+        assert!(glance.is_news(&offer));
+        assert_eq!((glance.hear(&refused), glance.hear(&refused)), (Refresh::Nothing, Refresh::Nothing));
+        assert_eq!((glance.offers.len(), glance.is_news(&offer)), (1, false));
+        glance.offers.extend([change("a", "t"), change("a", "u")]);
+        assert!(!glance.is_news(&change("a", "v")), "of one server few are told");
+        assert!(glance.is_news(&change("b", "v")));
+        assert_eq!(glance.hear(&Event::Rules { server: name("a") }), Refresh::All);
         assert_eq!(glance.hear(&Event::Changed { server: name("a") }), Refresh::All);
         assert_eq!(glance.hear(&Event::Broken { server: name("a"), reason: String::new() }), Refresh::All);
     }

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use caisson_core::model::{Question, QuestionId};
+use caisson_core::model::{Offer, Question, QuestionId};
 
+#[cfg(all(unix, not(target_os = "macos")))]
+use crate::notice::{Notice, Subject};
 use crate::wish::Wish;
 
 /// The notifications that are shown.
@@ -28,15 +30,31 @@ impl Notifications {
     /// Asks a question.
     pub(crate) fn ask(&self, question: &Question) {
         #[cfg(all(unix, not(target_os = "macos")))]
-        buttons::ask(question, &self.shown, &self.wishes);
+        buttons::show(Subject::Question(question.id), Notice::of(question), &self.shown, &self.wishes);
         #[cfg(not(all(unix, not(target_os = "macos"))))]
         (self.wishes)(Wish::Open);
+    }
+
+    /// Tells what a server is kept from. Where there are no buttons, the window shows it to who opens it.
+    pub(crate) fn offer(&self, offer: &Offer) {
+        #[cfg(all(unix, not(target_os = "macos")))]
+        buttons::show(Subject::Offer(offer.clone()), Notice::of_offer(offer), &self.shown, &self.wishes);
+        #[cfg(not(all(unix, not(target_os = "macos"))))]
+        let _ = offer;
+    }
+
+    /// Takes away what tells it.
+    pub(crate) fn withdraw(&self, offer: &Offer) {
+        #[cfg(all(unix, not(target_os = "macos")))]
+        buttons::settle(&Subject::Offer(offer.clone()), &self.shown);
+        #[cfg(not(all(unix, not(target_os = "macos"))))]
+        let _ = offer;
     }
 
     /// Takes away what asks a question.
     pub(crate) fn settle(&self, id: QuestionId) {
         #[cfg(all(unix, not(target_os = "macos")))]
-        buttons::settle(id, &self.shown);
+        buttons::settle(&Subject::Question(id), &self.shown);
     }
 }
 
@@ -44,60 +62,58 @@ impl Notifications {
 #[cfg(all(unix, not(target_os = "macos")))]
 mod buttons {
     use std::{
-        collections::HashMap,
         sync::{Arc, Mutex, MutexGuard, PoisonError},
         thread,
-        time::Duration,
     };
 
-    use caisson_core::model::{Question, QuestionId};
     use notify_rust::{Notification, NotificationHandle, Timeout, Urgency};
 
     use crate::{
-        notice::{self, Notice},
+        notice::{self, Notice, Subject},
         wish::Wish,
     };
 
-    /// Notifications that ask at a time; the window has all questions.
+    /// Notifications at a time; the window has all that waits.
     const MOST: usize = 3;
 
-    /// Those that ask, by the number the desktop gave them; none while one is being shown.
-    pub(super) type Shown = Mutex<HashMap<QuestionId, Option<u32>>>;
+    /// Those that are shown, by the number the desktop gave them; none while one is being shown.
+    pub(super) type Shown = Mutex<Vec<(Subject, Option<u32>)>>;
 
     type Wishes = Arc<dyn Fn(Wish) + Send + Sync>;
 
-    pub(super) fn ask(question: &Question, shown: &Arc<Shown>, wishes: &Wishes) {
-        let id = question.id;
+    pub(super) fn show(subject: Subject, notice: Notice, shown: &Arc<Shown>, wishes: &Wishes) {
         {
             let mut shown = lock(shown);
-            if shown.len() >= MOST || shown.contains_key(&id) {
+            if shown.len() >= MOST || shown.iter().any(|(known, _)| known.is_same(&subject)) {
                 return;
             }
-            shown.insert(id, None);
+            shown.push((subject.clone(), None));
         }
-        let notice = Notice::of(question);
-        let patience = Duration::from_secs(question.until.saturating_sub(question.asked_at));
         let (shown, wishes) = (Arc::clone(shown), Arc::clone(wishes));
         // A thread of its own: it waits for the button.
         let asking = thread::Builder::new().name("notification".into()).spawn(move || {
-            match show(&notice, patience) {
+            match send(&notice) {
                 Ok(handle) => {
-                    let kept = lock(&shown).get_mut(&id).map(|number| *number = Some(handle.id()));
+                    let mut all = lock(&shown);
+                    let kept = all.iter_mut().find(|(known, _)| known.is_same(&subject));
+                    let kept = kept.map(|(_, number)| *number = Some(handle.id()));
+                    drop(all);
                     match kept {
                         Some(()) => handle.wait_for_action(|action| {
-                            notice::wish(action, id).into_iter().for_each(|wish| wishes(wish));
+                            notice::wish(action).into_iter().for_each(|wish| wishes(wish));
                         }),
                         // It was settled while it was being shown.
                         None => handle.close(),
                     }
                 }
-                Err(error) => {
+                Err(error) if notice.urgent => {
                     tracing::debug!(%error, "the window asks, since notifications cannot");
                     wishes(Wish::Open);
                 }
+                Err(error) => tracing::debug!(%error, "a notification is not shown"),
             }
             // Not every desktop takes away what was answered.
-            if let Some(Some(number)) = lock(&shown).remove(&id) {
+            if let Some(number) = forget(&subject, &shown) {
                 take_away(number);
             }
         });
@@ -106,11 +122,18 @@ mod buttons {
         }
     }
 
-    pub(super) fn settle(id: QuestionId, shown: &Arc<Shown>) {
-        if let Some(Some(number)) = lock(shown).remove(&id) {
+    pub(super) fn settle(subject: &Subject, shown: &Arc<Shown>) {
+        if let Some(number) = forget(subject, shown) {
             // It speaks to the bus and waits for it.
             drop(thread::Builder::new().name("notification".into()).spawn(move || take_away(number)));
         }
+    }
+
+    /// Forgets that it is shown, and gives its number.
+    fn forget(subject: &Subject, shown: &Shown) -> Option<u32> {
+        let mut shown = lock(shown);
+        let at = shown.iter().position(|(known, _)| known.is_same(subject))?;
+        shown.swap_remove(at).1
     }
 
     fn take_away(number: u32) {
@@ -128,29 +151,30 @@ mod buttons {
         bus.call_method(Some(NAME), path, Some(NAME), "CloseNotification", &(number,)).map(drop)
     }
 
-    fn show(notice: &Notice, patience: Duration) -> Result<NotificationHandle, String> {
+    fn send(notice: &Notice) -> Result<NotificationHandle, String> {
         let text = |error: notify_rust::error::Error| error.to_string();
         if !notify_rust::get_capabilities().map_err(text)?.iter().any(|can| can == "actions") {
             return Err("this desktop's notifications have no buttons".into());
         }
-        let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-        Notification::new()
+        let milliseconds = u32::try_from(notice.patience.as_millis()).unwrap_or(u32::MAX);
+        let mut notification = Notification::new();
+        for (wish, label) in &notice.buttons {
+            notification.action(&wish.to_string(), label);
+        }
+        notification
             .appname("Caisson")
             .icon("caisson")
             .summary(&notice.title)
             .body(&notice.body)
-            // The first is what a careless key presses on some desktops.
-            .action("deny", "Deny")
-            .action("allow", "Allow once")
             .action("default", "Open Caisson")
-            .urgency(Urgency::Critical)
+            .urgency(if notice.urgent { Urgency::Critical } else { Urgency::Normal })
             .timeout(Timeout::Milliseconds(milliseconds))
             .show()
             .map_err(text)
     }
 
     // No panic happens while the lock is held.
-    fn lock(shown: &Shown) -> MutexGuard<'_, HashMap<QuestionId, Option<u32>>> {
+    fn lock(shown: &Shown) -> MutexGuard<'_, Vec<(Subject, Option<u32>)>> {
         shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

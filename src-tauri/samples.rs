@@ -12,7 +12,7 @@ use caisson_core::{
         },
         serve_stream,
     },
-    model::{By, Event, Marks, Outcome, Preset, Progress, Question, QuestionId, ServerState},
+    model::{By, Event, Marks, Offer, Outcome, PinKind, Preset, Progress, Question, QuestionId, ServerState},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -50,6 +50,17 @@ pub(crate) fn question(id: u64, tool: &str) -> Question {
     }
 }
 
+/// A host that a server was kept from.
+pub(crate) fn reach(server: &str, host: &str) -> Offer {
+    let (server, rule) = (server.parse().unwrap(), host.parse().unwrap());
+    Offer::Reach { server, rule, reason: "no rule allows it".into() }
+}
+
+/// A tool that a server has changed.
+pub(crate) fn change(server: &str, tool: &str) -> Offer {
+    Offer::Change { server: server.parse().unwrap(), kind: PinKind::Tool, name: tool.into(), is_new: false }
+}
+
 /// Owns servers of which nothing runs: it answers, remembers what it was asked, and tells events.
 #[derive(Clone)]
 pub(crate) struct Puppet {
@@ -74,6 +85,7 @@ impl Puppet {
                 waiting: Vec::new(),
                 settled: Vec::new(),
                 grants: Vec::new(),
+                offers: Vec::new(),
                 locked: false,
             })),
             asked: Arc::default(),

@@ -2,7 +2,7 @@
 
 use caisson_core::{
     control::api::ServerView,
-    model::{Question, ServerState},
+    model::{Offer, Question, ServerState},
 };
 
 use crate::{glance::Glance, link::Link, wish::Wish};
@@ -77,6 +77,10 @@ pub(crate) fn tray(glance: &Glance) -> Tray {
     if !glance.waiting.is_empty() {
         menu.extend(glance.waiting.iter().take(MOST_QUESTIONS).map(asked));
         menu.push(action(Wish::Open, "Answer in the window…".into(), true));
+        menu.push(Item::Rule);
+    }
+    if !glance.offers.is_empty() {
+        menu.extend(glance.offers.iter().take(MOST_QUESTIONS).map(offered));
         menu.push(Item::Rule);
     }
     if !glance.servers.is_empty() {
@@ -181,6 +185,29 @@ fn asked(question: &Question) -> Item {
             action(Wish::Allow(*id), "Allow once".into(), true),
         ],
     }
+}
+
+/// What a server is kept from.
+fn offered(offer: &Offer) -> Item {
+    let items = match offer {
+        Offer::Reach { server, rule, .. } => {
+            let reach = |once| Wish::Reach { server: server.clone(), rule: rule.clone(), once };
+            let block = Wish::Block { server: server.clone(), rule: rule.clone() };
+            vec![
+                action(block, "Keep it blocked".into(), true),
+                action(reach(true), "Allow until it stops".into(), true),
+                action(reach(false), "Allow always".into(), true),
+            ]
+        }
+        Offer::Change { server, name, .. } => {
+            let keep = Wish::KeepAway { server: server.clone(), name: name.clone() };
+            vec![
+                action(keep, "Keep it away".into(), true),
+                action(Wish::Open, "Look at it in the window…".into(), true),
+            ]
+        }
+    };
+    Item::Submenu { label: shown(&format!("! {offer}")), items }
 }
 
 fn submenu(server: &ServerView, paused: bool) -> Item {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use caisson_core::model::{Question, QuestionId};
+use caisson_core::model::{Offer, Question, QuestionId};
 use tauri::{
     AppHandle, Wry,
     image::Image,
@@ -124,6 +124,14 @@ impl Desktop for SystemTray {
 
     fn ask(&self, question: &Question) {
         self.notifications.ask(question);
+    }
+
+    fn offer(&self, offer: &Offer) {
+        self.notifications.offer(offer);
+    }
+
+    fn withdraw(&self, offer: &Offer) {
+        self.notifications.withdraw(offer);
     }
 
     fn settle(&self, id: QuestionId) {

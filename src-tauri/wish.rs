@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use caisson_core::model::{QuestionId, ServerName};
+use caisson_core::model::{HostRule, QuestionId, ServerName};
 
 /// A wish, as a menu item carries it in its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,29 @@ pub(crate) enum Wish {
     Allow(QuestionId),
     /// Refuse a call that waits for a yes.
     Deny(QuestionId),
+    /// Let a server reach a host.
+    Reach {
+        /// The server.
+        server: ServerName,
+        /// The host and port.
+        rule: HostRule,
+        /// Until the server stops.
+        once: bool,
+    },
+    /// Keep a host from a server, and ask no more about it.
+    Block {
+        /// The server.
+        server: ServerName,
+        /// The host and port.
+        rule: HostRule,
+    },
+    /// Keep what a server has changed of itself from clients, and ask no more about it.
+    KeepAway {
+        /// The server.
+        server: ServerName,
+        /// What was changed, as the server calls it.
+        name: String,
+    },
     /// Refuse every call.
     Lock,
     /// Let calls take their course again.
@@ -41,6 +64,10 @@ impl fmt::Display for Wish {
             Self::ResumeAll => f.write_str("resume-all"),
             Self::Allow(id) => write!(f, "allow {id}"),
             Self::Deny(id) => write!(f, "deny {id}"),
+            Self::Reach { server, rule, once: false } => write!(f, "reach {server} {rule}"),
+            Self::Reach { server, rule, once: true } => write!(f, "reach-once {server} {rule}"),
+            Self::Block { server, rule } => write!(f, "block {server} {rule}"),
+            Self::KeepAway { server, name } => write!(f, "keep-away {server} {name}"),
             Self::Lock => f.write_str("lock"),
             Self::Unlock => f.write_str("unlock"),
             Self::Open => f.write_str("open"),
@@ -71,6 +98,16 @@ impl FromStr for Wish {
                 let id = QuestionId(id.parse().map_err(|_| NoWish)?);
                 Ok(if verb == "allow" { Self::Allow(id) } else { Self::Deny(id) })
             }
+            Some((verb @ ("reach" | "reach-once" | "block" | "keep-away"), rest)) => {
+                let (server, rest) = rest.split_once(' ').ok_or(NoWish)?;
+                let server = server.parse().map_err(|_| NoWish)?;
+                let rule = || rest.parse().map_err(|_| NoWish);
+                match verb {
+                    "keep-away" => Ok(Self::KeepAway { server, name: rest.to_owned() }),
+                    "block" => Ok(Self::Block { server, rule: rule()? }),
+                    verb => Ok(Self::Reach { server, rule: rule()?, once: verb == "reach-once" }),
+                }
+            }
             Some((verb, server)) => {
                 let server = server.parse().map_err(|_| NoWish)?;
                 match verb {
@@ -94,7 +131,12 @@ mod tests {
         for wish in [
             Wish::Start(server.clone()),
             Wish::Stop(server.clone()),
-            Wish::Restart(server),
+            Wish::Restart(server.clone()),
+            Wish::Reach { server: server.clone(), rule: "*.a.example:80".parse().unwrap(), once: true },
+            Wish::Reach { server: server.clone(), rule: "[::1]:443".parse().unwrap(), once: false },
+            Wish::Block { server: server.clone(), rule: "a.example".parse().unwrap() },
+            Wish::KeepAway { server: server.clone(), name: "a tool\nwith blanks".into() },
+            Wish::KeepAway { server, name: String::new() },
             Wish::PauseAll,
             Wish::ResumeAll,
             Wish::Allow(QuestionId(7)),
@@ -106,9 +148,22 @@ mod tests {
         ] {
             assert_eq!(wish.to_string().parse(), Ok(wish));
         }
-        for id in
-            ["", "start", "start ", "start a/b", "remove example", "quit now", "allow", "allow x", "deny -1"]
-        {
+        for id in [
+            "",
+            "start",
+            "start ",
+            "start a/b",
+            "remove example",
+            "quit now",
+            "allow",
+            "allow x",
+            "deny -1",
+            "reach",
+            "reach example",
+            "reach example a b",
+            "block a/b c.example",
+            "keep-away example",
+        ] {
             assert_eq!(id.parse::<Wish>(), Err(NoWish), "{id:?}");
         }
     }

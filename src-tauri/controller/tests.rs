@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use caisson_core::{
     control::api::ErrorCode,
-    model::{Event, Question, QuestionId, ServerState},
+    model::{Event, Offer, Question, QuestionId, ServerState},
 };
 use tokio::time::timeout;
 
@@ -32,6 +32,14 @@ impl Desktop for Paper {
 
     fn settle(&self, id: QuestionId) {
         drop(self.notices.send(format!("settled {id}")));
+    }
+
+    fn offer(&self, offer: &Offer) {
+        drop(self.notices.send(format!("told: {offer}")));
+    }
+
+    fn withdraw(&self, offer: &Offer) {
+        drop(self.notices.send(format!("decided: {offer}")));
     }
 }
 

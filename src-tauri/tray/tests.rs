@@ -1,7 +1,7 @@
 use caisson_core::control::api::{ApiError, ErrorCode};
 
 use super::*;
-use crate::samples::server;
+use crate::samples::{change, reach, server};
 
 fn up(servers: Vec<ServerView>) -> Glance {
     Glance { link: Link::Up { host: false }, servers, ..Glance::searching() }
@@ -48,6 +48,18 @@ fn the_menu_says_the_state_first_and_quit_last() {
          ---\n\
          Quit Caisson\n"
     );
+}
+
+#[test]
+fn what_a_server_is_kept_from_is_decided_in_the_menu() {
+    let mut glance = up(Vec::new());
+    glance.offers = vec![reach("fetch", "a.example"), change("git", "log\u{202e}")];
+    let tray = tray(&glance);
+    assert_eq!(tray.mark, Mark::Idle, "nobody waits for the answer");
+    let menu = text(&tray.menu);
+    let wanted = "! fetch tried to reach a.example:443\n    Keep it blocked\n    Allow until it stops\n    \
+        Allow always\n! git has changed its tool log\\u{202e}\n    Keep it away\n    Look at it in the window…\n";
+    assert!(menu.contains(wanted), "{menu}");
 }
 
 #[test]

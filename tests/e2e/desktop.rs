@@ -347,6 +347,23 @@ fn a_call_is_answered_by_a_notifications_button(home: &Home) {
     tray.choose(&["? you: notes_add of example", "Allow once"]);
     ends(elsewhere, 0);
     eventually(SOON, "it is gone", || !shown());
+
+    // What a server is kept from is told the same way.
+    let folder = home.path().join("reaches");
+    let script = "on_call() { nslookup api.example.test >&2; }\n. /polite.sh\n";
+    crate::hostile::write_server(&folder, script);
+    home.caisson(&["install", &folder.to_string_lossy(), "--name", "reaches", "--yes"]).ok();
+    home.caisson(&["call", "reaches", "hello", "{}", "--allow"]).ok();
+    eventually(SOON, "a notification is shown", shown);
+    desktop.picture("420x220+860+0", "notification-host");
+    let offers = || home.caisson(&["approvals", "list"]).ok();
+    assert!(offers().contains("kept from it: reaches tried to reach api.example.test"), "{}", offers());
+    tray.says("! reaches tried to reach api.example.test");
+    fs::write(&wanted, "Keep blocked").unwrap();
+    dunstctl(&["context"]);
+    eventually(SOON, "it is decided", || !offers().contains("reaches") && !tray.text().contains("! reaches"));
+    let blocked = home.caisson(&["network", "show", "reaches", "--json"]).json()["blocked"].to_string();
+    assert!(blocked.contains("api.example.test"), "{blocked}");
     assert!(!desktop.shows("Caisson"), "the window was not needed");
 }
 

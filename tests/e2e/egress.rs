@@ -268,5 +268,5 @@ fn counted_and_recorded(home: &Home) {
         entries.iter().any(|entry| entry["what"] == "rules" && entry["change"] == "allowed once"),
         "{said}"
     );
-    home.caisson(&["audit", "--check"]).ok();
+    home.caisson(&["audit", "verify"]).ok();
 }

@@ -126,7 +126,7 @@ fn every_door_asks(home: &Home) {
     let called: Vec<_> = audit.iter().filter(|entry| entry["what"] == "called").collect();
     assert_eq!(called.len(), happened("answered"), "each call was answered");
     assert!(!audit.iter().any(|entry| entry.to_string().contains("by hand")), "no argument stands in it");
-    assert!(home.caisson(&["audit", "--check"]).ok().contains("whole"));
+    assert!(home.caisson(&["audit", "verify"]).ok().contains("whole"));
 }
 
 fn rules_are_the_users(home: &Home) {

@@ -42,15 +42,8 @@ fn install(home: &Home, name: &str, script: &str, more: &[&str]) {
     home.caisson(&[&["install", &folder, "--name", name, "--yes"], more].concat()).ok();
 }
 
-/// Gives a server three seconds to answer, by an edit of its file.
-fn impatient(home: &Home, name: &str) {
-    let file = home.path().join("config/servers").join(format!("{name}.toml"));
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, text.replace("start_timeout = 60", "start_timeout = 3")).unwrap();
-    eventually(Duration::from_secs(15), "the edit applies", || {
-        home.caisson(&["show", name, "--json"]).json()["definition"]["life"]["start_timeout"] == 3
-    });
-}
+/// How a server is installed that will not answer: a minute is long for a test.
+const IMPATIENT: &[&str] = &["--start-timeout", "5s"];
 
 fn install_neighbour(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
@@ -117,20 +110,17 @@ fn prints_garbage(home: &Home) {
 
 fn floods(home: &Home) {
     install_neighbour(home);
-    // Each keeps its install waiting for a minute, so they are installed side by side.
+    // Each keeps its install waiting for as long as it may, so they are installed side by side.
     std::thread::scope(|scope| {
-        for (name, script) in [
-            ("stdout", "floods-stdout"),
-            ("stderr", "floods-stderr"),
-            ("endless", "endless-line"),
-            ("asks", "floods-requests"),
+        for (name, script, more) in [
+            ("stdout", "floods-stdout", IMPATIENT),
+            ("stderr", "floods-stderr", &[]),
+            ("endless", "endless-line", IMPATIENT),
+            ("asks", "floods-requests", IMPATIENT),
         ] {
-            scope.spawn(move || install(home, name, script, &[]));
+            scope.spawn(move || install(home, name, script, more));
         }
     });
-    impatient(home, "stdout");
-    impatient(home, "asks");
-    impatient(home, "endless");
     assert!(!home.caisson(&["tools", "stdout"]).status.success());
     assert!(home.caisson(&["tools", "stderr"]).ok().contains("hello"));
     assert!(!home.caisson(&["tools", "asks"]).status.success());
@@ -141,8 +131,7 @@ fn floods(home: &Home) {
 
 fn never_answers(home: &Home) {
     install_neighbour(home);
-    install(home, "mute", "mute", &[]);
-    impatient(home, "mute");
+    install(home, "mute", "mute", IMPATIENT);
     let said = home.caisson(&["tools", "mute"]);
     assert!(!said.status.success());
     assert!(said.err.contains("answer"), "{}", said.err);

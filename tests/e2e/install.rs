@@ -5,8 +5,7 @@ use std::{fs, process::Stdio};
 use caisson_tests::Home;
 use serde_json::Value;
 
-on_engines!([podman docker] what_does_not_exist, from_a_folder, from_a_local_image);
-on_engines!([podman docker rootless] install_scripts);
+on_engines!([podman docker] what_does_not_exist, from_a_folder, from_a_local_image, install_scripts);
 on_engines!([podman] bad_names, two_at_once, refused_folders, no_engine);
 
 fn what_does_not_exist(home: &Home) {

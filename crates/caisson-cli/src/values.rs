@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
 use caisson_core::model::{FolderGrant, SecretGrant, SecretName, SecretPlace, Transport, WorkspacePer};
 
 /// `HOST[:INSIDE][:rw]`.
@@ -123,6 +125,20 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a time such as 30s, 15m, 1h, 7d or 2w".into())
 }
 
+/// A moment in milliseconds since 1970: so long ago (`2h`), a day (`2026-11-24`, from its beginning here), or RFC 3339.
+pub(crate) fn moment(text: &str) -> Result<u64, String> {
+    let wanted = || "write a time such as 2h or 7d (ago), 2026-11-24, or 2026-11-24T21:30:00Z".to_owned();
+    let since_1970 = |moment: Timestamp| u64::try_from(moment.as_millisecond()).map_err(|_| wanted());
+    if let Ok(ago) = duration(text) {
+        return since_1970(Timestamp::now().checked_sub(ago).map_err(|_| wanted())?);
+    }
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return since_1970(moment);
+    }
+    let day: Date = text.parse().map_err(|_| wanted())?;
+    since_1970(day.to_zoned(TimeZone::system()).map_err(|_| wanted())?.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +175,19 @@ mod tests {
         assert_eq!(place("KEY=file"), Ok(("KEY".into(), SecretPlace::File)));
         assert!(!secret("KEY=hunter2").unwrap_err().contains("hunter2"));
         assert!(secret("K-Y").is_err());
+    }
+
+    #[test]
+    fn moments() {
+        assert_eq!(moment("2026-11-24T21:30:05Z"), Ok(1_795_555_805_000));
+        assert!(moment("2026-11-24").unwrap().abs_diff(1_795_478_400_000) <= 14 * 3_600_000);
+        let hour_ago = moment("1h").unwrap();
+        assert!(Timestamp::now().as_millisecond().abs_diff(hour_ago as i64).abs_diff(3_600_000) < 60_000);
+        assert!(
+            ["", "soon", "2026-13-01", "24.11.2026", "1969-12-30", "99999w"]
+                .iter()
+                .all(|t| moment(t).is_err())
+        );
     }
 
     #[test]

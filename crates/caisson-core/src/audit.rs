@@ -1,9 +1,15 @@
 //! What happened, kept in an order that nobody can quietly change: each entry holds the hash of all before it.
 //!
-//! SQLite, append-only, written by one thread, so that nobody waits for a disk. No argument, result or secret stands
-//! in it. When it cannot be written, what is lost is counted, and the count is the next entry.
+//! SQLite, append-only, written by one thread, so that nobody waits for a disk, and read on other connections, so that
+//! whoever writes waits for no question. No result or secret stands in it, and arguments only where the user has asked for
+//! that. When it cannot be written, what is lost is counted, and the count is the next entry.
 
+mod chain;
+mod check;
 mod entry;
+mod file;
+mod query;
+mod reader;
 mod store;
 mod writer;
 
@@ -16,11 +22,20 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-pub use entry::{AuditEntry, Happening, Phase};
+pub use chain::{Anchor, AnchorError};
+pub use check::{AuditCheck, AuditFault};
+pub use entry::{AuditEntry, ExportedEntry, Happening, KINDS, Part, Phase};
+pub use query::{AuditQuery, Take};
+pub use writer::{Retention, Written};
 
-use self::{store::Store, writer::Work};
+use self::{
+    file::Place,
+    reader::Reader,
+    store::Store,
+    writer::{Note, Work, Writer},
+};
 use crate::model::{ServerName, utc};
 
 /// Entries that may wait to be written.
@@ -29,7 +44,10 @@ const WAITING: usize = 4096;
 /// The record. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Audit {
+    place: Place,
     writer: mpsc::Sender<Work>,
+    /// The number of the last entry.
+    length: watch::Receiver<u64>,
     /// Entries for which there was no room, not yet told of.
     lost: Arc<AtomicU64>,
     clock: fn() -> SystemTime,
@@ -51,33 +69,13 @@ pub enum AuditError {
     Closed,
 }
 
-/// Which entries to read.
-#[derive(Clone, Debug, Default)]
-pub struct AuditQuery {
-    /// Of this server alone.
-    pub server: Option<ServerName>,
-    /// Those after this number.
-    pub after: Option<u64>,
-    /// So many, the latest; at most 10 000.
-    pub last: u32,
-}
-
-/// Whether the record is whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditCheck {
-    /// Entries looked at.
-    pub entries: u64,
-    /// The first that does not follow from those before it.
-    pub broken_at: Option<u64>,
-}
-
 impl Audit {
     /// Opens the record in this file, which is made where there is none, readable by the user alone.
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(path: &Path, clock: fn() -> SystemTime) -> Result<Self, AuditError> {
-        Self::start(Store::open(path)?, clock)
+    pub fn open(path: &Path, retention: Retention, clock: fn() -> SystemTime) -> Result<Self, AuditError> {
+        Self::start(Place::File(path.to_owned()), retention, clock)
     }
 
     /// A record in memory, which ends with the process: for tests.
@@ -85,31 +83,48 @@ impl Audit {
     /// # Errors
     /// When SQLite cannot make one.
     pub fn in_memory(clock: fn() -> SystemTime) -> Result<Self, AuditError> {
-        Self::start(Store::in_memory()?, clock)
+        Self::start(Place::memory(), Retention::default(), clock)
     }
 
-    fn start(store: Store, clock: fn() -> SystemTime) -> Result<Self, AuditError> {
+    fn start(place: Place, retention: Retention, clock: fn() -> SystemTime) -> Result<Self, AuditError> {
+        let store = Store::open(place.clone())?;
         let (writer, work) = mpsc::channel(WAITING);
+        let (told, length) = watch::channel(store.head().entry);
         let lost = Arc::new(AtomicU64::new(0));
-        let unstarted = store.fault("its thread cannot be started");
-        let writing = writer::Writer { store, lost: lost.clone(), clock };
+        let writing = Writer { store, retention, told, lost: lost.clone(), clock };
         let thread = std::thread::Builder::new().name("audit".to_owned()).spawn(move || writing.run(work));
-        thread.map_err(|_| unstarted)?;
-        Ok(Self { writer, lost, clock })
+        thread.map_err(|_| place.fault("its thread cannot be started"))?;
+        Ok(Self { place, writer, length, lost, clock })
     }
 
-    /// Notes that something happened. Never waits.
+    /// Notes that something happened to a server, or by it. Never waits.
     pub fn note(&self, server: &ServerName, phase: Phase, happening: Happening) {
-        let entry = AuditEntry {
-            seq: 0,
-            at: utc::millis((self.clock)()),
-            server: Some(server.clone()),
-            phase,
-            happening,
-        };
-        if self.writer.try_send(Work::Append(Box::new(entry))).is_err() {
+        drop(self.append(Some(server.clone()), phase, happening));
+    }
+
+    /// As [`Self::note`], for who has to know when it is written.
+    pub fn note_watched(&self, server: &ServerName, phase: Phase, happening: Happening) -> Written {
+        self.append(Some(server.clone()), phase, happening)
+    }
+
+    /// Notes that the record is not what it was.
+    pub fn tampered(&self, reason: String) {
+        drop(self.append(None, Phase::Run, Happening::Tampered { reason }));
+    }
+
+    /// Notes that the user has changed what holds: of this server, or of none.
+    pub fn configured(&self, server: Option<&ServerName>, part: Part, name: &str, change: &str) {
+        let happening = Happening::Configured { part, name: name.to_owned(), change: change.to_owned() };
+        drop(self.append(server.cloned(), Phase::Run, happening));
+    }
+
+    fn append(&self, server: Option<ServerName>, phase: Phase, happening: Happening) -> Written {
+        let entry = AuditEntry { seq: 0, at: utc::millis((self.clock)()), server, phase, happening };
+        let (note, written) = Note::new(entry);
+        if self.writer.try_send(Work::Append(Box::new(note))).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+        written
     }
 
     /// Reads entries, the oldest first. Those noted before are among them.
@@ -117,24 +132,69 @@ impl Audit {
     /// # Errors
     /// When the file cannot be read.
     pub async fn read(&self, query: AuditQuery) -> Result<Vec<AuditEntry>, AuditError> {
-        self.ask(|reply| Work::Read(query, reply)).await
+        self.reading(move |reader| reader.read(&query)).await
     }
 
-    /// Goes through the whole record, to see whether each entry follows from those before it.
+    /// As [`Self::read`], each as it is written, with its hash: for who wants to check the chain themselves.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub async fn check(&self) -> Result<AuditCheck, AuditError> {
-        self.ask(Work::Check).await
+    pub async fn export(&self, query: AuditQuery) -> Result<Vec<ExportedEntry>, AuditError> {
+        self.reading(move |reader| reader.export(&query)).await
     }
 
-    async fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Work,
-    ) -> Result<T, AuditError> {
+    /// Goes through the whole record, to see whether each entry follows from those before it, and whether what these
+    /// anchors say is so.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn check(&self, anchors: Vec<Anchor>) -> Result<AuditCheck, AuditError> {
+        let head = self.head().await?;
+        self.reading(move |reader| reader.check(&[&[head], anchors.as_slice()].concat())).await
+    }
+
+    /// Whether what an anchor says is so. None when the entry it names was taken away since, as old ones are.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub async fn holds(&self, anchor: Anchor) -> Result<Option<bool>, AuditError> {
+        self.reading(move |reader| reader.holds(&anchor)).await
+    }
+
+    /// Where the record ends, with all that was noted before.
+    ///
+    /// # Errors
+    /// When the record is closed.
+    pub async fn head(&self) -> Result<Anchor, AuditError> {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(work(reply)).await.map_err(|_| AuditError::Closed)?;
+        self.writer.send(Work::Head(reply)).await.map_err(|_| AuditError::Closed)?;
+        answer.await.map_err(|_| AuditError::Closed)
+    }
+
+    /// As [`Self::head`], when the record is safe on the disk up to there.
+    ///
+    /// # Errors
+    /// When it cannot be brought there.
+    pub async fn settled_head(&self) -> Result<Anchor, AuditError> {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Work::Settle(reply)).await.map_err(|_| AuditError::Closed)?;
         answer.await.unwrap_or(Err(AuditError::Closed))
+    }
+
+    /// The number of the last entry, which changes when more are written.
+    pub fn length(&self) -> watch::Receiver<u64> {
+        self.length.clone()
+    }
+
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(Reader) -> Result<T, AuditError> + Send + 'static,
+    ) -> Result<T, AuditError> {
+        // What was noted before is written by then.
+        self.head().await?;
+        let place = self.place.clone();
+        let done = tokio::task::spawn_blocking(move || read(Reader::open(place)?)).await;
+        done.unwrap_or(Err(AuditError::Closed))
     }
 }
 

@@ -102,6 +102,8 @@ pub struct GateParts {
     pub review: Review,
     /// Where it is noted what became of calls.
     pub audit: Audit,
+    /// Whether the arguments of calls are noted there, as people are shown them.
+    pub keeps_arguments: bool,
 }
 
 /// Decides, for every session and every message. Cheap to clone.
@@ -141,8 +143,19 @@ struct Asks<'a> {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        let GateParts { tokens, clock, zone, groups, policy, approvals, known, review, audit } = parts;
-        let (ledger, counting) = (Ledger::new(audit), Mutex::default());
+        let GateParts {
+            tokens,
+            clock,
+            zone,
+            groups,
+            policy,
+            approvals,
+            known,
+            review,
+            audit,
+            keeps_arguments,
+        } = parts;
+        let (ledger, counting) = (Ledger::new(audit, keeps_arguments), Mutex::default());
         Self(Arc::new(Inner {
             tokens,
             clock,
@@ -377,8 +390,9 @@ impl Gate {
         let id = envelope.id.clone();
         match ruling.verb {
             Verb::Allow => {
-                let entry = Entry { visit: &visit, server, tool, arguments: raw };
-                let call = Expected::Call(ledger.begin(&entry, id, &ruling.by));
+                let shown = ledger.kept(|| self.rendered(server, tool, &read));
+                let entry = Entry { visit: &visit, server, tool, arguments: raw, shown };
+                let call = Expected::Call(ledger.begin(entry, id, &ruling.by));
                 Admission::Permitted(permit.expecting(call))
             }
             Verb::Deny => refuse(Denial::Rule { by: ruling.by }),
@@ -505,6 +519,7 @@ impl GateParts {
             policy: watch::channel(Arc::new(policy)).1,
             known: Arc::new(NothingKnown),
             audit: Audit::in_memory(SystemTime::now).unwrap(),
+            keeps_arguments: false,
         }
     }
 }

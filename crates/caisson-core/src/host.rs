@@ -4,7 +4,9 @@
 //! turns what came of it into words. One process owns a home at a time; a lock decides.
 
 mod advice;
+mod anchors;
 mod approvals;
+mod audit;
 mod bridging;
 mod clients;
 mod doctor;
@@ -47,7 +49,7 @@ pub use environment::{Environment, System};
 pub use lock::{LockError, is_running};
 pub use paths::{Paths, PathsError};
 
-use self::{lock::Lock, names::Names};
+use self::{anchors::Anchors, lock::Lock, names::Names};
 use crate::{
     audit::Audit,
     bridge::Installed,
@@ -62,8 +64,9 @@ use crate::{
     gate::{Clock, Gate, GateParts, approvals::Approvals, review::Review, tokens::Tokens},
     group::Groups,
     model::{EventSender, ServerState, utc},
+    otlp::Exporter,
     pins::Pins,
-    registry::{EngineSetting, Registry, Settings, State, Verifications},
+    registry::{EngineSetting, KeptArguments, Registry, Settings, State, Verifications},
     sandbox::{Authorities, Places, Sandbox, SandboxParts, UserIds},
     secrets::{Keychain, Secrets},
 };
@@ -114,6 +117,7 @@ struct Parts {
     state: State,
     pins: Pins,
     audit: Audit,
+    anchors: Anchors,
     verifications: Verifications,
     /// Sockets of engines that this machine was told of, besides the usual ones.
     engine_sockets: Vec<PathBuf>,
@@ -137,6 +141,7 @@ impl Host {
         let host = tokio::task::spawn_blocking(move || Self::open_blocking(setup));
         let host = host.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
         host.follow_registry();
+        host.note_policies();
         Ok(host)
     }
 
@@ -175,7 +180,8 @@ impl Host {
         let system = paths.authorities.iter().find(|path| path.is_file());
         let bundles = system.into_iter().chain(&settings.ca_bundle).cloned().collect();
         let pins = Pins::new(state.clone());
-        let audit = Audit::open(&paths.audit(), SystemTime::now)?;
+        let audit = Audit::open(&paths.audit(), settings.audit.retention(), SystemTime::now)?;
+        let anchors = Anchors::new(audit.clone(), state.clone(), secrets.clone());
         let verifications = Verifications::new(state.clone());
         let sandbox = Sandbox::new(SandboxParts {
             pins: pins.clone(),
@@ -213,6 +219,7 @@ impl Host {
             known: Arc::new(sandbox.clone()),
             review: Review::new(state.clone(), events.clone(), clock),
             audit: audit.clone(),
+            keeps_arguments: settings.audit.arguments == KeptArguments::Shown,
         });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
         let installed = Installed { sandbox: sandbox.clone(), groups };
@@ -234,6 +241,7 @@ impl Host {
             state,
             pins,
             audit,
+            anchors,
             verifications,
             engine_sockets,
             clients,
@@ -260,12 +268,23 @@ impl Host {
         let sandbox = parts.sandbox.clone();
         let sweeping = tokio::spawn(async move { sandbox.sweep().await });
         let keeping = tokio::spawn(self.clone().keep_pins_current());
+        let exporting = parts.settings.otlp.collector.clone().map(|collector| {
+            let instance = parts.home_id.clone();
+            let exporter = Exporter::new(parts.audit.clone(), parts.state.clone(), collector, instance);
+            tokio::spawn(exporter.run())
+        });
+        let anchoring = tokio::spawn(self.clone().keep_anchors());
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
         sweeping.abort();
         keeping.abort();
+        anchoring.abort();
+        if let Some(exporting) = exporting {
+            exporting.abort();
+        }
         parts.sandbox.shutdown().await;
+        self.keep_anchor().await;
         tracing::info!("Caisson has stopped");
         Ok(())
     }

@@ -18,6 +18,7 @@ pub mod gate;
 pub mod group;
 pub mod host;
 pub mod model;
+pub mod otlp;
 pub mod pins;
 pub mod registry;
 pub mod sandbox;

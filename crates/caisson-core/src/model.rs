@@ -8,6 +8,7 @@ mod group;
 mod host_rule;
 mod jsonrpc;
 mod name;
+mod offer;
 mod pace;
 mod permissions;
 mod pin;
@@ -35,6 +36,7 @@ pub use jsonrpc::{
     is_mistakable, passes_for,
 };
 pub use name::{GroupName, NameError, SecretName, ServerName, SnapshotName};
+pub use offer::Offer;
 pub(crate) use pace::Pace;
 pub use permissions::{FolderGrant, Limits, Permissions, SecretGrant, SecretPlace};
 pub use pin::{Change, MemberChange, PinMode, PinWarning, Quarantined, Words};

@@ -30,7 +30,7 @@ use tokio::sync::{broadcast, watch as follow};
 
 pub use error::RegistryError;
 pub use folder::Ignored;
-pub use settings::{EngineSetting, RegistryUrl, Settings, SettingsError};
+pub use settings::{AuditSettings, EngineSetting, KeptArguments, RegistryUrl, Settings, SettingsError};
 pub use state::{State, StateError};
 pub use text::Broken;
 pub use verifications::Verifications;

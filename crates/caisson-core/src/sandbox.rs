@@ -185,20 +185,21 @@ impl Sandbox {
     }
 
     /// Tells what is installed under a name. For one that is known already: changed hosts are in force at once,
-    /// everything else at the next start.
-    pub fn define(&self, name: &ServerName, server: Server) {
+    /// everything else at the next start. Says whether that was known otherwise.
+    pub fn define(&self, name: &ServerName, server: Server) -> bool {
         let mut servers = self.0.servers.write().unwrap_or_else(PoisonError::into_inner);
         let Some(handle) = servers.get(name) else {
             let handle = Handle::supervise(name.clone(), server, self.0.common.clone());
             servers.insert(name.clone(), handle);
-            return;
+            return false;
         };
         if **handle.server.borrow() == server {
-            return;
+            return false;
         }
         handle.allowance.grant(&server.permissions);
         handle.server.send_replace(Arc::new(server));
         drop(handle.asks.send(Ask::Changed));
+        true
     }
 
     /// Tells that a server is no longer installed: it is stopped. Its kept state stays; see

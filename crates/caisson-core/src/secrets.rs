@@ -130,6 +130,23 @@ impl Secrets {
         Ok(())
     }
 
+    /// Keeps a value of Caisson's own, which no server is given.
+    pub(crate) async fn set_own(
+        &self,
+        name: &'static str,
+        label: &'static str,
+        value: SecretBytes,
+    ) -> Result<(), SecretError> {
+        let account = self.own_account(name);
+        self.keychain.run(move |store| store.set(&account, label, value.expose())).await
+    }
+
+    /// A value of Caisson's own, if there is one.
+    pub(crate) async fn own(&self, name: &'static str) -> Result<Option<SecretBytes>, SecretError> {
+        let account = self.own_account(name);
+        self.keychain.run(move |store| store.get(&account)).await
+    }
+
     /// How the keychain is, without ever asking the user for a password.
     pub async fn keychain_status(&self) -> KeychainStatus {
         match self.keychain.run(|store| store.status()).await {
@@ -141,6 +158,11 @@ impl Secrets {
     /// The entry's name in the keychain. Two `CAISSON_HOME`s of one user do not see each other's.
     fn account(&self, server: &ServerName, name: &SecretName) -> String {
         format!("{}/{server}/{name}", self.home)
+    }
+
+    /// As [`Self::account`], of no server: none has an empty name.
+    fn own_account(&self, name: &str) -> String {
+        format!("{}//{name}", self.home)
     }
 }
 

@@ -9,7 +9,7 @@ use caisson_core::{
         },
     },
     gate::approvals::{Grant, GrantId},
-    model::{Event, Lasting, Question, QuestionId},
+    model::{Event, Lasting, Offer, Question, QuestionId},
 };
 
 use super::Outcome;
@@ -49,7 +49,7 @@ enum Command {
     Unlock(Unlock),
 }
 
-/// Show the calls that wait for a yes
+/// Show the calls that wait for a yes, and what servers are kept from until you decide
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -98,7 +98,8 @@ struct Deny {
 
 /// Answer calls as they come
 ///
-/// On a terminal each is shown with its arguments and waits for a key: Enter alone is a no.
+/// On a terminal each is shown with its arguments and waits for a key: Enter alone is a no. What a server is kept from, a host
+/// or a change of what it says of itself, is shown with the commands that decide on it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 With --json each question is one JSON object on a line, and nothing is asked.
@@ -204,6 +205,9 @@ fn list(list: &ApprovalList, history: bool, screen: &Screen) -> Result<(), Failu
         screen.line(escape::line(&asked(question)))?;
         screen.text(&indented(&question.arguments))?;
     }
+    for offer in &list.offers {
+        offered(offer, screen)?;
+    }
     if history {
         let mut table = Table::new(&["", "WHEN", "CLIENT", "SERVER", "TOOL", ""]);
         for settled in &list.settled {
@@ -252,8 +256,11 @@ fn answered(question: &Question, how: &str, screen: &Screen) -> Result<(), Failu
 /// Shows questions as they come, those that wait first, and asks on a terminal.
 async fn watch(client: &ControlClient, screen: &Screen) -> Outcome {
     let (_, mut events) = client.subscribe(&SubscribeEvents {}).await?;
-    let mut waiting = client.call(&ListApprovals {}).await?.waiting;
+    let ApprovalList { mut waiting, mut offers, .. } = client.call(&ListApprovals {}).await?;
     waiting.reverse();
+    for offer in &offers {
+        offered(offer, screen)?;
+    }
     loop {
         while let Some(question) = waiting.pop() {
             if screen.json {
@@ -273,8 +280,17 @@ async fn watch(client: &ControlClient, screen: &Screen) -> Outcome {
             {
                 screen.line(format!("question {id}: {outcome}"))?;
             }
+            Some(NoticeBody::Event(event)) if let Some(offer) = Offer::of(&event) => {
+                // Servers try again and again; once is enough.
+                if !offers.iter().any(|known| known.is_same(&offer)) {
+                    offered(&offer, screen)?;
+                    offers.push(offer);
+                }
+            }
             Some(NoticeBody::Lost(_)) => waiting = client.call(&ListApprovals {}).await?.waiting,
-            Some(NoticeBody::Event(_) | NoticeBody::Progress(_) | NoticeBody::Log(_)) => {}
+            Some(
+                NoticeBody::Event(_) | NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::Audit(_),
+            ) => {}
             Some(NoticeBody::End) | None => return Ok(exit::OK),
         }
     }
@@ -308,6 +324,22 @@ pub(super) async fn answer(
             Ok(false)
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// What a server is kept from, and the commands that decide on it.
+fn offered(offer: &Offer, screen: &Screen) -> Result<(), Failure> {
+    if screen.json {
+        return screen.json_line(offer);
+    }
+    screen.line(escape::line(&format!("kept from it: {offer}")))?;
+    match offer {
+        Offer::Reach { server, rule, reason } => {
+            screen.line(format!("    {}", escape::line(reason)))?;
+            screen.line(format!("    caisson network allow {server} {rule} (--once: until it stops)"))?;
+            screen.line(format!("    caisson network block {server} {rule}"))
+        }
+        Offer::Change { server, .. } => screen.line(format!("    caisson pins diff {server}")),
     }
 }
 

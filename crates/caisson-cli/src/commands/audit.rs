@@ -1,144 +1,168 @@
+mod export;
+mod verify;
+mod words;
+
 use caisson_core::{
-    audit::{AuditEntry, Happening, Phase},
-    control::api::{CheckAudit, ReadAudit},
-    gate::scan::{Action, Direction},
+    audit::{AuditEntry, KINDS},
+    control::api::{AnchorAudit, AuditFilter, NoticeBody, ReadAudit},
     model::ServerName,
 };
+use clap::builder::PossibleValuesParser;
 
-use super::{Outcome, network::target};
+use super::Outcome;
 use crate::{
     exit,
     failure::Failure,
     reach,
-    show::{Screen, escape, size, style},
+    show::{Screen, escape, style},
+    values,
 };
 
-/// Show the record of what happened
+/// Show, search, follow, export and check the record of what happened
 ///
-/// Which tools were called and by whom, which containers ran, what they reached and sent, what was refused, and what you
-/// decided. Each entry holds a hash of all
-/// before it, so that a change of the record shows.
+/// Which tools were called and by whom, which containers ran and with which secrets, what they reached and sent, what was
+/// refused, what you decided, and what you changed. Each entry holds a hash of all before it, so that a change of the record
+/// shows.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-With --json each entry is one JSON object on a line.
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+With --json each entry is one JSON object on a line. A server that is called as one of the commands: caisson audit list NAME.
 
 Examples:
   caisson audit
   caisson audit github -n 20
-  caisson audit --check")]
+  caisson audit --kind denied --since 2h
+  caisson audit --client cursor --text /etc/passwd
+  caisson audit -f
+  caisson audit export --since 2026-11-01 -o november.jsonl
+  caisson audit verify"
+)]
 pub(crate) struct Args {
-    /// Of this server alone
-    server: Option<ServerName>,
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    List(List),
+    Export(export::Args),
+    Verify(verify::Args),
+    Anchor(Anchor),
+}
+
+/// Show entries, the latest last; what `caisson audit` does by itself
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  caisson audit list export")]
+struct List {
+    #[command(flatten)]
+    filter: Filter,
     /// So many entries, the latest
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100)]
     last: u32,
-    /// See whether the record is whole
-    #[arg(long, conflicts_with_all = ["server", "last"])]
-    check: bool,
+    /// Go on with each new entry
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// Which entries are meant.
+#[derive(Debug, clap::Args)]
+struct Filter {
+    /// About this server alone
+    server: Option<ServerName>,
+    /// From then on: 2h, 7d (ago), 2026-11-24, or 2026-11-24T21:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    since: Option<u64>,
+    /// Before then
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    until: Option<u64>,
+    /// In which this client had a part
+    #[arg(long, value_name = "CLIENT")]
+    client: Option<String>,
+    /// In which this tool had a part
+    #[arg(long, value_name = "TOOL")]
+    tool: Option<String>,
+    /// Of these kinds alone, separated by commas
+    #[arg(long = "kind", value_name = "KIND", value_delimiter = ',', value_parser = PossibleValuesParser::new(KINDS), hide_possible_values = true)]
+    kinds: Vec<String>,
+    /// In which this text stands
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
+}
+
+/// Print where the record ends: its last entry's number and hash
+///
+/// Kept elsewhere, on another machine or on paper, it shows later that nothing up to there was changed, cut off or
+/// replaced: `caisson audit verify --anchor`. Caisson keeps one by itself, every five minutes, in its state file and in the
+/// keychain.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  caisson audit anchor
+  caisson audit verify --anchor 1204:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")]
+struct Anchor {
+    /// Take the record as it is from here on, though it is not what it was: after a backup was put back
+    #[arg(long)]
+    renew: bool,
 }
 
 pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
-    if args.check {
-        return check(screen).await;
-    }
-    let read = ReadAudit { server: args.server, after: None, last: Some(args.last) };
-    for entry in reach::call(&read).await?.entries {
-        if screen.json {
-            screen.json_line(&entry)?;
-            continue;
+    match args.command {
+        None => list(args.list, screen).await,
+        Some(Command::List(args)) => list(args, screen).await,
+        Some(Command::Export(args)) => export::run(args, screen).await,
+        Some(Command::Verify(args)) => verify::run(args, screen).await,
+        Some(Command::Anchor(Anchor { renew })) => {
+            let anchor = reach::call(&AnchorAudit { renew }).await?;
+            if screen.json {
+                screen.json(&anchor)?;
+            } else {
+                screen.line(&anchor.anchor)?;
+            }
+            Ok(exit::OK)
         }
-        let time = style::faint(screen.color, &moment(entry.at));
-        let server = entry.server.as_ref().map_or("-", ServerName::as_str);
-        screen.line(format!("{time} {server}: {}", escape::line(&text(&entry))))?;
+    }
+}
+
+async fn list(args: List, screen: &Screen) -> Outcome {
+    let List { filter, last, follow } = args;
+    let read = ReadAudit { filter: filter.into(), last: Some(last), follow };
+    let client = reach::client().await?;
+    let (list, mut later) = client.subscribe(&read).await?;
+    for entry in &list.entries {
+        show(entry, screen)?;
+    }
+    if list.entries.is_empty() && !follow {
+        screen.note("There are no such entries.");
+    }
+    while follow {
+        match later.notice().await {
+            Some(NoticeBody::Audit(entry)) => show(&entry, screen)?,
+            Some(
+                NoticeBody::Lost(_) | NoticeBody::Log(_) | NoticeBody::Progress(_) | NoticeBody::Event(_),
+            ) => {}
+            Some(NoticeBody::End) | None => break,
+        }
     }
     Ok(exit::OK)
 }
 
-async fn check(screen: &Screen) -> Outcome {
-    let report = reach::call(&CheckAudit {}).await?;
+fn show(entry: &AuditEntry, screen: &Screen) -> Result<(), Failure> {
     if screen.json {
-        screen.json(&report)?;
+        return screen.json_line(entry);
     }
-    match report.broken_at {
-        None => {
-            if !screen.json {
-                screen.line(format!("The record is whole: {} entries, each follows from those before it", report.entries))?;
-            }
-            Ok(exit::OK)
-        }
-        Some(number) => Err(Failure::new(exit::FAILURE, "the record was changed")
-            .why(format!("entry {number} does not follow from those before it"))
-            .fix("whoever may write to Caisson's data folder may have done it; a backup shows what stood there")),
-    }
+    let time = style::faint(screen.color, &words::moment(entry.at));
+    let server = entry.server.as_ref().map_or("-", ServerName::as_str);
+    screen.line(format!("{time} {server}: {}", escape::line(&words::text(entry))))
 }
 
-fn text(entry: &AuditEntry) -> String {
-    let phase = match entry.phase {
-        Phase::Run => "",
-        Phase::Install => "(install) ",
-        Phase::Verify => "(verify) ",
-    };
-    let what = match &entry.happening {
-        Happening::Started { plan } => format!("started under the plan {plan}"),
-        Happening::NotStarted { reason } => format!("could not be started: {reason}"),
-        Happening::Ended { reason } => format!("ended by itself: {reason}"),
-        Happening::Stopped => "stopped".to_owned(),
-        Happening::Connected { host, port, address } => {
-            format!("connected to {} at {address}", target(host, *port))
-        }
-        Happening::Closed { host, port, sent, received, lasted } => format!(
-            "closed {} after {}.{} s: {} sent, {} received",
-            target(host, *port),
-            lasted / 1000,
-            lasted % 1000 / 100,
-            size(*sent),
-            size(*received)
-        ),
-        Happening::Refused { host, port, reason, .. } => format!("refused {}: {reason}", target(host, *port)),
-        Happening::Rules { change, rule } => format!("{change} {rule}"),
-        Happening::Called { call, client, tool, by, bytes, .. } => {
-            format!("call {call}: {client} called {tool} with {} (let through by {by})", size(*bytes))
-        }
-        Happening::Answered { call, failed, bytes, lasted } => format!(
-            "call {call}: {} after {lasted} ms, {}",
-            if *failed { "failed" } else { "answered" },
-            size(*bytes)
-        ),
-        Happening::Unanswered { call, lasted } => format!("call {call}: not answered, after {lasted} ms"),
-        Happening::Denied { client, tool, reason } => format!("refused {client} {tool}: {reason}"),
-        Happening::Found { title, place, action, direction, tool, client, .. } => {
-            let whose = client.as_deref().unwrap_or("it");
-            let where_to = match direction {
-                Direction::ToServer => "sent to it",
-                Direction::ToClient => "said",
-            };
-            let done = match action {
-                Action::Ignore | Action::Log => "noted",
-                Action::Warn => "warned of",
-                Action::Redact => "taken out",
-                Action::Block => "stopped",
-            };
-            let tool = tool.as_ref().map(|tool| format!(" for {tool}")).unwrap_or_default();
-            format!("{done}: {title} at {place}, which {whose} {where_to}{tool}")
-        }
-        Happening::Decided { question, client, tool, outcome } => {
-            format!("question {question}, {client} calling {tool}: {outcome}")
-        }
-        Happening::Quarantined { kind, name, is_new } => {
-            let change = if *is_new { "is new" } else { "has changed" };
-            format!("kept from clients: {} {change}", kind.title(name))
-        }
-        Happening::Reviewed { kind, name, accepted } => {
-            format!("{}: {}", if *accepted { "accepted" } else { "not accepted" }, kind.title(name))
-        }
-        Happening::Lost { entries } => format!("{entries} entries before this one were lost"),
-    };
-    format!("{phase}{what}")
-}
-
-/// Date and time in UTC (RFC 3339), to the second. What no calendar holds is shown as it is.
-fn moment(millis: u64) -> String {
-    let moment =
-        i64::try_from(millis / 1000).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    moment.map_or_else(|| format!("{millis} ms"), |moment| moment.to_string())
+impl From<Filter> for AuditFilter {
+    fn from(filter: Filter) -> Self {
+        let Filter { server, since, until, client, tool, kinds, text } = filter;
+        Self { server, after: None, before: None, since, until, client, tool, kinds, text }
+    }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn run(_: &Args, screen: &Screen) -> Outcome {
             NoticeBody::Event(event) if screen.json => screen.json_line(&event)?,
             NoticeBody::Event(event) => screen.line(escape::line(&text(&event)))?,
             NoticeBody::Lost(events) => screen.note(format!("({events} events came too fast to be shown)")),
-            NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::End => {}
+            NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::Audit(_) | NoticeBody::End => {}
         }
     }
     Ok(exit::OK)

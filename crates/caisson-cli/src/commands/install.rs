@@ -7,11 +7,11 @@ use caisson_core::{
         },
     },
     model::{
-        FolderGrant, HostRule, Limits, MemorySize, Permissions, SecretGrant, SecretName, ServerName, Source,
-        Transport, Workspace, WorkspacePer,
+        FolderGrant, HostRule, LifeSettings, Limits, MemorySize, Permissions, SecretGrant, SecretName,
+        ServerName, Source, Transport, Workspace, WorkspacePer,
     },
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use super::{Outcome, pins, plan};
 use crate::{
@@ -105,6 +105,9 @@ pub(crate) struct Args {
     /// Processes and threads [default: 256]
     #[arg(long, value_name = "NUMBER", help_heading = "Limits")]
     processes: Option<u32>,
+    /// How long it may take to be ready, such as 3m [default: 60s]
+    #[arg(long, value_name = "TIME", value_parser = values::duration, help_heading = "Limits")]
+    start_timeout: Option<Duration>,
     /// Put it in the place of a server of that name; secrets and state stay
     #[arg(long)]
     replace: bool,
@@ -164,7 +167,9 @@ impl Args {
                 runtime: self.runtime,
             },
             limits,
-            life: None,
+            life: self
+                .start_timeout
+                .map(|time| LifeSettings { start_timeout: time.as_secs(), ..LifeSettings::default() }),
         };
         Ok(PrepareInstall { source: absolute(self.source)?, options })
     }

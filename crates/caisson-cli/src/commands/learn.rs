@@ -80,7 +80,9 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
             more = asking.hear(screen) => if !more? { break },
             notice = notices.notice() => match notice {
                 Some(NoticeBody::Event(event)) => asking.see(event, screen)?,
-                Some(NoticeBody::Lost(_) | NoticeBody::Progress(_) | NoticeBody::Log(_)) => {}
+                Some(
+                    NoticeBody::Lost(_) | NoticeBody::Progress(_) | NoticeBody::Log(_) | NoticeBody::Audit(_),
+                ) => {}
                 Some(NoticeBody::End) | None => break,
             },
             _ = tokio::signal::ctrl_c() => break,

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
         match notice {
             NoticeBody::Log(line) => show(&line, screen)?,
             NoticeBody::Lost(lines) => screen.note(format!("({lines} lines came too fast to be shown)")),
-            NoticeBody::Progress(_) | NoticeBody::Event(_) | NoticeBody::End => {}
+            NoticeBody::Progress(_) | NoticeBody::Event(_) | NoticeBody::Audit(_) | NoticeBody::End => {}
         }
     }
     Ok(exit::OK)

@@ -1,11 +1,12 @@
 use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use ts_rs::TS;
 
 use crate::{
     gate::scan::{Action, Direction},
-    model::{Digest, PinKind, Refused, ServerName},
+    model::{Digest, PinKind, Refused, SecretName, ServerName},
 };
 
 /// One entry of the record.
@@ -24,6 +25,19 @@ pub struct AuditEntry {
     /// What happened.
     #[serde(flatten)]
     pub happening: Happening,
+}
+
+/// An entry as it is written.
+#[derive(Clone, Debug, Serialize, Deserialize, TS)]
+pub struct ExportedEntry {
+    /// Its number.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// The entry: the very text that is hashed.
+    #[ts(type = "unknown")]
+    pub entry: Box<RawValue>,
+    /// SHA-256 of the hash of the entry before it (its 32 bytes; before the first, 32 zeros) and of that text.
+    pub hash: Digest,
 }
 
 /// What a container was for when something happened.
@@ -46,6 +60,9 @@ pub enum Happening {
     Started {
         /// The digest of the plan it runs under.
         plan: Digest,
+        /// The secrets it was given.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        secrets: Vec<SecretName>,
     },
     /// It could not be started.
     NotStarted {
@@ -118,6 +135,10 @@ pub enum Happening {
         /// Their bytes.
         #[ts(type = "number")]
         bytes: u64,
+        /// The arguments as a person was or would be shown them, without secrets; where the user wants them kept.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        shown: Option<String>,
     },
     /// A call was answered.
     Answered {
@@ -198,10 +219,102 @@ pub enum Happening {
         /// Whether it was accepted.
         accepted: bool,
     },
+    /// The user has changed what holds, or a file of theirs that says it.
+    Configured {
+        /// What was changed.
+        part: Part,
+        /// Which one; may be empty where there is but one.
+        name: String,
+        /// How: `installed`, `set`, `revoked`.
+        change: String,
+    },
+    /// The record is not what it was: see `caisson audit verify`.
+    Tampered {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Entries before this one were lost.
     Lost {
         /// How many.
         #[ts(type = "number")]
         entries: u64,
     },
+}
+
+/// What a user can change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// A server: installed, removed, permitted more or less.
+    Server,
+    /// A secret of a server's.
+    Secret,
+    /// A token of a client's.
+    Token,
+    /// What stands in a client's file.
+    Client,
+    /// A group of servers.
+    Group,
+    /// The rules on calls.
+    Policy,
+    /// What is allowed for longer than once.
+    Grant,
+    /// Whether all is refused.
+    Lock,
+    /// Whether servers may run.
+    Pause,
+    /// A server's workspace.
+    Workspace,
+    /// This record.
+    Audit,
+}
+
+/// The kinds of happenings, as [`Happening::kind`] names them.
+pub const KINDS: [&str; 19] = [
+    "started",
+    "not_started",
+    "ended",
+    "stopped",
+    "connected",
+    "closed",
+    "refused",
+    "rules",
+    "called",
+    "answered",
+    "unanswered",
+    "denied",
+    "found",
+    "decided",
+    "quarantined",
+    "reviewed",
+    "configured",
+    "tampered",
+    "lost",
+];
+
+impl Happening {
+    /// What kind of thing it is: the text of its member `what`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::NotStarted { .. } => "not_started",
+            Self::Ended { .. } => "ended",
+            Self::Stopped => "stopped",
+            Self::Connected { .. } => "connected",
+            Self::Closed { .. } => "closed",
+            Self::Refused { .. } => "refused",
+            Self::Rules { .. } => "rules",
+            Self::Called { .. } => "called",
+            Self::Answered { .. } => "answered",
+            Self::Unanswered { .. } => "unanswered",
+            Self::Denied { .. } => "denied",
+            Self::Found { .. } => "found",
+            Self::Decided { .. } => "decided",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Reviewed { .. } => "reviewed",
+            Self::Configured { .. } => "configured",
+            Self::Tampered { .. } => "tampered",
+            Self::Lost { .. } => "lost",
+        }
+    }
 }

@@ -1,60 +1,49 @@
-//! The rows of the record, and the chain they make.
+//! The rows of the record, as the one who writes sees them.
 
-use std::{path::Path, time::Duration};
+use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{AuditCheck, AuditEntry, AuditError, AuditQuery};
-use crate::{model::ServerName, registry::state::create_private};
+use super::{
+    Anchor, AuditEntry, AuditError, Retention,
+    chain::{Hash, follow},
+    file::{Place, beginning},
+};
+use crate::model::ServerName;
 
-/// How long a statement waits for another program that holds the file.
-const BUSY: Duration = Duration::from_secs(5);
-/// Entries given at once.
-const MOST_READ: u32 = 10_000;
-
-type Hash = [u8; 32];
+/// So many rows are taken away at once at most: meanwhile nothing is written.
+const PRUNED_AT_ONCE: u64 = 10_000;
 
 /// The file of the record.
 pub(super) struct Store {
-    path: String,
+    place: Place,
     db: Connection,
     /// The number and hash of the last entry.
     last: (u64, Hash),
 }
 
 impl Store {
-    pub(super) fn open(path: &Path) -> Result<Self, AuditError> {
-        let shown = path.display().to_string();
-        let fault = |why: String| AuditError::File { path: shown.clone(), why };
-        create_private(path).map_err(|error| fault(error.to_string()))?;
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags).map_err(|error| fault(error.to_string()))?;
-        Self::prepare(shown.clone(), db).map_err(|error| fault(error.to_string()))
+    pub(super) fn open(place: Place) -> Result<Self, AuditError> {
+        let db = place.writer()?;
+        let last = (|| {
+            let last = "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1";
+            let last = db.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            last.map_or_else(|| Ok((0, beginning(&db)?)), Ok)
+        })();
+        let last = last.map_err(|error: rusqlite::Error| place.fault(error))?;
+        Ok(Self { place, db, last })
     }
 
-    pub(super) fn in_memory() -> Result<Self, AuditError> {
-        let path = ":memory:".to_owned();
-        let made = Connection::open_in_memory().and_then(|db| Self::prepare(path.clone(), db));
-        made.map_err(|error| AuditError::File { path, why: error.to_string() })
-    }
-
-    fn prepare(path: String, db: Connection) -> rusqlite::Result<Self> {
-        db.busy_timeout(BUSY)?;
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
-        db.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA trusted_schema = OFF;")?;
-        db.execute_batch(include_str!("schema.sql"))?;
-        let last = "SELECT seq, hash FROM entries ORDER BY seq DESC LIMIT 1";
-        let last = db.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let last = match last {
-            Some(last) => last,
-            None => (0, anchor(&db)?),
-        };
-        Ok(Self { path, db, last })
+    /// Where the record ends.
+    pub(super) fn head(&self) -> Anchor {
+        Anchor::new(self.last.0, &self.last.1)
     }
 
     /// Appends entries, all or none, and gives them their numbers.
-    pub(super) fn append(&mut self, entries: &[AuditEntry]) -> Result<(), AuditError> {
+    pub(super) fn append<'a>(
+        &mut self,
+        entries: impl IntoIterator<Item = &'a AuditEntry>,
+    ) -> Result<(), AuditError> {
         let mut last = self.last;
         let written = (|| {
             let transaction = self.db.transaction()?;
@@ -81,10 +70,23 @@ impl Store {
         Ok(())
     }
 
-    /// Takes the oldest away, so that at most `most` are left.
-    pub(super) fn prune(&mut self, most: u64) -> Result<(), AuditError> {
-        let Some(upto) = self.last.0.checked_sub(most) else { return Ok(()) };
+    /// Brings all that was appended safely to the disk, so that not even a power cut takes it.
+    pub(super) fn settle(&self) -> Result<(), AuditError> {
+        let settled = self.db.query_row("PRAGMA wal_checkpoint", [], |_| Ok(()));
+        settled.map_err(|error| self.fault(error))
+    }
+
+    /// Takes the oldest away that are beyond what is kept; not all at once, where they are many. The last entry stays.
+    pub(super) fn prune(&mut self, retention: Retention) -> Result<(), AuditError> {
         let pruned = (|| {
+            let mut upto = self.last.0.saturating_sub(retention.entries.max(1));
+            if let Some(days) = retention.days {
+                upto = upto.max(self.older_than(days)?);
+            }
+            let first: Option<u64> =
+                self.db.query_row("SELECT min(seq) FROM entries", [], |row| row.get(0))?;
+            let Some(first) = first.filter(|first| *first <= upto) else { return Ok(()) };
+            let upto = upto.min(first.saturating_add(PRUNED_AT_ONCE - 1));
             let transaction = self.db.transaction()?;
             let at = "SELECT hash FROM entries WHERE seq = ?1";
             let hash: Option<Hash> = transaction.query_row(at, [upto], |row| row.get(0)).optional()?;
@@ -97,60 +99,22 @@ impl Store {
         pruned.map_err(|error: rusqlite::Error| self.fault(error))
     }
 
-    /// The latest entries that the query asks for, the oldest first.
-    pub(super) fn read(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, AuditError> {
-        let latest = "SELECT entry FROM entries WHERE (?1 IS NULL OR server = ?1) AND seq > ?2 \
-            ORDER BY seq DESC LIMIT ?3";
-        let read = (|| {
-            let mut latest = self.db.prepare_cached(latest)?;
-            let server = query.server.as_ref().map(ServerName::as_str);
-            let rows = latest
-                .query_map(params![server, query.after.unwrap_or(0), query.last.min(MOST_READ)], |row| {
-                    row.get(0)
-                })?;
-            rows.collect::<Result<Vec<String>, _>>()
-        })();
-        let texts = read.map_err(|error: rusqlite::Error| self.fault(error))?;
-        let entry = |text: &String| serde_json::from_str(text).map_err(|error| self.fault(error));
-        texts.iter().rev().map(entry).collect()
+    /// The last of those that are all older than so many days before the latest entry: what was noted before a machine
+    /// was away for long is still there when it comes back.
+    fn older_than(&self, days: u32) -> rusqlite::Result<u64> {
+        let kept = u64::try_from(Duration::from_hours(24).saturating_mul(days).as_millis());
+        let kept = i64::try_from(kept.unwrap_or(u64::MAX)).unwrap_or(i64::MAX);
+        let oldest = "SELECT min(seq) FROM entries WHERE at >= (SELECT at FROM entries WHERE seq = ?1) - ?2";
+        let oldest: Option<u64> = self.db.query_row(oldest, params![self.last.0, kept], |row| row.get(0))?;
+        Ok(oldest.map_or(0, |oldest| oldest - 1))
     }
 
-    /// Goes through the whole chain.
-    pub(super) fn check(&self) -> Result<AuditCheck, AuditError> {
-        let checked = (|| {
-            let mut hash = anchor(&self.db)?;
-            let mut all = self.db.prepare("SELECT seq, entry, hash FROM entries ORDER BY seq")?;
-            let mut rows = all.query([])?;
-            let (mut entries, mut before) = (0, None);
-            while let Some(row) = rows.next()? {
-                let (seq, text, says): (u64, String, Hash) = (row.get(0)?, row.get(1)?, row.get(2)?);
-                hash = follow(&hash, &text);
-                if hash != says || before.is_some_and(|before| seq != before + 1) {
-                    return Ok(AuditCheck { entries, broken_at: Some(seq) });
-                }
-                before = Some(seq);
-                entries += 1;
-            }
-            let whole = before.unwrap_or(self.last.0) == self.last.0 && hash == self.last.1;
-            Ok(AuditCheck { entries, broken_at: (!whole).then_some(before.unwrap_or(0) + 1) })
-        })();
-        checked.map_err(|error: rusqlite::Error| self.fault(error))
-    }
-
-    pub(super) fn fault(&self, why: impl ToString) -> AuditError {
-        AuditError::File { path: self.path.clone(), why: why.to_string() }
+    fn fault(&self, why: impl ToString) -> AuditError {
+        self.place.fault(why)
     }
 
     #[cfg(test)]
     pub(super) fn db(&self) -> &Connection {
         &self.db
     }
-}
-
-fn anchor(db: &Connection) -> rusqlite::Result<Hash> {
-    db.query_row("SELECT hash FROM anchor", [], |row| row.get(0))
-}
-
-fn follow(before: &Hash, text: &str) -> Hash {
-    Sha256::new().chain_update(before).chain_update(text).finalize().into()
 }

@@ -24,7 +24,10 @@ pub use approval::{
     AllowCall, ApprovalList, CheckPolicy, CheckedPolicy, DenyCall, ListApprovals, LockCalls, PolicyView,
     RevokeGrant, SetPreset, ShowPolicy,
 };
-pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
+pub use audit::{
+    AnchorAudit, AuditAnchor, AuditExport, AuditFilter, AuditList, AuditReport, CheckAudit, ExportAudit,
+    ReadAudit,
+};
 pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
 pub use daemon::{
     Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
@@ -123,7 +126,9 @@ methods! {
     "pins.show": ShowPins => PinList,
     "pins.decide": DecidePins => DecidedPins,
     "audit.read": ReadAudit => AuditList,
+    "audit.export": ExportAudit => AuditExport,
     "audit.check": CheckAudit => AuditReport,
+    "audit.anchor": AnchorAudit => AuditAnchor,
     "server.verify": VerifyServer => VerifyReport,
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,

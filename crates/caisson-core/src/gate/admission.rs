@@ -88,8 +88,9 @@ impl Asked {
         ledger.settled(visit, server, tool, (waiting.id(), outcome));
         let denial = match outcome {
             Outcome::Allowed { lasting } => {
-                let entry = Entry { visit, server, tool, arguments: &arguments };
-                let call = ledger.begin(&entry, id, &By::Person { lasting });
+                let shown = ledger.kept(|| asking.arguments.clone());
+                let entry = Entry { visit, server, tool, arguments: &arguments, shown };
+                let call = ledger.begin(entry, id, &By::Person { lasting });
                 return Ok(permit.expecting(Expected::Call(call)));
             }
             Outcome::Denied => Denial::Person,

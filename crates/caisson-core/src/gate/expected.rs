@@ -1,4 +1,5 @@
 use super::OpenCall;
+use crate::audit::Written;
 use crate::model::{RequestId, Statement};
 
 /// What a server was asked, where something is done with the answer.
@@ -35,11 +36,11 @@ impl Expected {
         }
     }
 
-    /// It was answered with this message.
-    pub fn answered(self, message: &[u8]) {
+    /// It was answered with this message, which may be passed on when what is given back is ready.
+    pub fn answered(self, message: &[u8]) -> Written {
         match self {
             Self::Call(call) => call.answered(message),
-            Self::Statement(..) => {}
+            Self::Statement(..) => Written::default(),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     scan::{Direction, Finding},
 };
 use crate::{
-    audit::{Audit, Happening, Phase},
+    audit::{Audit, Happening, Phase, Written},
     model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName},
 };
 
@@ -24,16 +24,20 @@ pub(super) struct Ledger {
     audit: Audit,
     /// The number of the last call.
     calls: Arc<AtomicU64>,
+    /// Whether the arguments of calls are kept, as people are shown them.
+    keeps_arguments: bool,
 }
 
 /// A call, as it is noted.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry<'a> {
     pub(super) visit: &'a Visit,
     pub(super) server: &'a ServerName,
     pub(super) tool: &'a str,
     /// The arguments, as they came.
     pub(super) arguments: &'a str,
+    /// The arguments as people are shown them, where they are kept.
+    pub(super) shown: Option<String>,
 }
 
 /// A call that was let through and is not answered yet. Dropped without an answer, that is noted.
@@ -47,18 +51,26 @@ pub struct OpenCall {
     tool: String,
     began: Instant,
     answered: bool,
+    /// That it was let through, written in the audit.
+    noted: Written,
 }
 
 impl Ledger {
-    pub(super) fn new(audit: Audit) -> Self {
-        Self { audit, calls: Arc::default() }
+    pub(super) fn new(audit: Audit, keeps_arguments: bool) -> Self {
+        Self { audit, calls: Arc::default(), keeps_arguments }
+    }
+
+    /// The arguments of a call as they are kept, if they are.
+    pub(super) fn kept(&self, rendered: impl FnOnce() -> String) -> Option<String> {
+        self.keeps_arguments.then(rendered)
     }
 
     /// A call is let through.
-    pub(super) fn begin(&self, entry: &Entry<'_>, id: Option<RequestId>, by: &By) -> OpenCall {
+    pub(super) fn begin(&self, entry: Entry<'_>, id: Option<RequestId>, by: &By) -> OpenCall {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        self.note(
+        let noted = self.audit.note_watched(
             entry.server,
+            Phase::Run,
             Happening::Called {
                 call: number,
                 client: entry.visit.client.to_string(),
@@ -66,6 +78,7 @@ impl Ledger {
                 by: by.to_string(),
                 arguments: Digest::of(entry.arguments.as_bytes()),
                 bytes: entry.arguments.len() as u64,
+                shown: entry.shown,
             },
         );
         OpenCall {
@@ -76,6 +89,7 @@ impl Ledger {
             tool: entry.tool.to_owned(),
             began: Instant::now(),
             answered: false,
+            noted,
         }
     }
 
@@ -154,8 +168,9 @@ impl OpenCall {
         &self.tool
     }
 
-    /// It was answered with this message.
-    pub fn answered(mut self, message: &[u8]) {
+    /// It was answered with this message, which may be passed on when what is given back is ready: nobody is answered
+    /// before their call is in the audit.
+    pub fn answered(mut self, message: &[u8]) -> Written {
         self.answered = true;
         let happening = Happening::Answered {
             call: self.number,
@@ -164,6 +179,7 @@ impl OpenCall {
             lasted: self.lasted(),
         };
         self.audit.note(&self.server, Phase::Run, happening);
+        std::mem::take(&mut self.noted)
     }
 
     fn lasted(&self) -> u64 {

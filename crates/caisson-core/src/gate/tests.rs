@@ -84,7 +84,7 @@ impl Setup {
     }
 
     async fn happened(&self) -> Vec<String> {
-        let entries = self.audit.read(AuditQuery { last: 100, ..AuditQuery::default() }).await.unwrap();
+        let entries = self.audit.read(AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
         let what = |entry: &crate::audit::AuditEntry| {
             let entry = serde_json::to_value(entry).unwrap();
             entry["what"].as_str().unwrap().to_owned()

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{Host, count};
 use crate::{
+    audit::Part,
     control::api::{
         AllowCall, ApiError, ApprovalList, CheckPolicy, CheckedPolicy, DenyCall, ErrorCode, PolicyView,
         RevokeGrant,
@@ -12,7 +13,8 @@ use crate::{
         approvals::{ApprovalError, Grant},
         policy::Arguments,
     },
-    model::{Preset, Question},
+    model::{Offer, Preset, Quarantined, Question},
+    sandbox::Tried,
 };
 
 impl Host {
@@ -49,14 +51,35 @@ impl Host {
         Ok(CheckedPolicy { because: ruling.by.to_string(), ruling, marks })
     }
 
-    pub(super) fn list_approvals(&self) -> ApprovalList {
+    pub(super) fn list_approvals(&self) -> Result<ApprovalList, ApiError> {
         let approvals = self.0.gate.approvals();
-        ApprovalList {
+        Ok(ApprovalList {
             waiting: approvals.list(),
             settled: approvals.history(),
             grants: approvals.grants(),
+            offers: self.offers()?,
             locked: approvals.is_locked(),
+        })
+    }
+
+    /// What servers are kept from and nobody has decided on.
+    fn offers(&self) -> Result<Vec<Offer>, ApiError> {
+        let mut offers = Vec::new();
+        for (server, _) in self.0.sandbox.states() {
+            // One that is removed meanwhile is kept from nothing.
+            let tried = self.0.sandbox.traffic(&server).map(|traffic| traffic.tried).unwrap_or_default();
+            offers.extend(tried.into_iter().filter_map(|Tried { rule, reason, .. }| {
+                Some(Offer::Reach { server: server.clone(), rule: rule?, reason })
+            }));
         }
+        let changed = self.0.gate.review().quarantined(None)?.into_iter().filter(|one| !one.refused);
+        offers.extend(changed.map(|Quarantined { server, kind, name, is_new, .. }| Offer::Change {
+            server,
+            kind,
+            name,
+            is_new,
+        }));
+        Ok(offers)
     }
 
     pub(super) fn allow_call(&self, allow: AllowCall) -> Result<Question, ApiError> {
@@ -68,11 +91,16 @@ impl Host {
     }
 
     pub(super) fn revoke_grant(&self, revoke: RevokeGrant) -> Result<Grant, ApiError> {
-        Ok(self.0.gate.approvals().revoke(revoke.id)?)
+        let grant = self.0.gate.approvals().revoke(revoke.id)?;
+        let change = format!("taken back from {}", grant.client);
+        self.configured(Some(&grant.server), Part::Grant, &grant.tool, &change);
+        Ok(grant)
     }
 
     pub(super) fn lock_calls(&self, locked: bool) -> Result<(), ApiError> {
-        Ok(self.0.gate.approvals().lock(locked)?)
+        self.0.gate.approvals().lock(locked)?;
+        self.configured(None, Part::Lock, "", if locked { "locked" } else { "unlocked" });
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::SystemTime;
 
 use super::Host;
 use crate::{
+    audit::Part,
     clients::{Change, Client, ClientError, ClientStatus, Link},
     control::api::{
         ApiError, ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ErrorCode,
@@ -41,7 +42,14 @@ impl Host {
             servers.dedup();
             host.with_token(client, &servers, |link| host.0.clients.connect(client, &servers, link))
         });
-        Ok(told(client, change.await?))
+        let change = change.await?;
+        self.configured(
+            None,
+            Part::Client,
+            client.title(),
+            &format!("connected to {}", names(&change.servers)),
+        );
+        Ok(told(client, change))
     }
 
     pub(super) async fn disconnect_client(
@@ -73,6 +81,8 @@ impl Host {
     /// Blocks. The client's token ends when none of its servers is left; else it is narrowed.
     fn disconnect(&self, client: Client, servers: &[Endpoint]) -> Result<Change, ApiError> {
         let change = self.0.clients.disconnect(client, servers)?;
+        let from = names(&change.servers);
+        self.configured(None, Part::Client, client.title(), &format!("disconnected from {from}"));
         let left = self.0.clients.status(client).servers;
         if left.is_empty() {
             self.forget_token(client)?;
@@ -135,8 +145,7 @@ fn known(text: &str) -> Result<Client, ApiError> {
 
 fn view(status: ClientStatus) -> ClientView {
     let dropped = (!status.dropped.is_empty()).then(|| {
-        let names: Vec<&str> = status.dropped.iter().map(Endpoint::name).collect();
-        let names = names.join(", ");
+        let names = names(&status.dropped);
         format!("{} has dropped {names} from its file; connect it again", status.client.title())
     });
     ClientView {
@@ -147,6 +156,11 @@ fn view(status: ClientStatus) -> ClientView {
         servers: status.servers,
         problem: status.problem.or(dropped),
     }
+}
+
+fn names(endpoints: &[Endpoint]) -> String {
+    let names: Vec<&str> = endpoints.iter().map(Endpoint::name).collect();
+    names.join(", ")
 }
 
 fn told(client: Client, change: Change) -> ClientChange {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::anchors::KeepError;
 use crate::{
     audit::AuditError,
     bridge::LocalError,
@@ -32,6 +33,12 @@ impl From<RegistryError> for ApiError {
 
 impl From<StateError> for ApiError {
     fn from(error: StateError) -> Self {
+        Self::new(ErrorCode::Storage, error.to_string())
+    }
+}
+
+impl From<KeepError> for ApiError {
+    fn from(error: KeepError) -> Self {
         Self::new(ErrorCode::Storage, error.to_string())
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::Host;
 use crate::{
+    audit::Part,
     control::api::{ApiError, Done, ErrorCode, GroupList, GroupView, SetGroup},
-    model::{Endpoint, Group, GroupName, LifeSettings},
+    model::{Endpoint, Group, GroupName, LifeSettings, ServerName},
 };
 
 impl Host {
@@ -23,6 +24,8 @@ impl Host {
             self.listed(server)?;
         }
         let view = self.group_view(&name, &group);
+        let of: Vec<&str> = group.servers().iter().map(ServerName::as_str).collect();
+        let (of, noted) = (format!("set to {}", of.join(", ")), name.clone());
         let host = self.clone();
         self.change_groups(move || {
             host.0.registry.edit_groups(|groups| {
@@ -31,6 +34,7 @@ impl Host {
             })
         })
         .await?;
+        self.configured(None, Part::Group, noted.as_str(), &of);
         Ok(view)
     }
 
@@ -40,7 +44,7 @@ impl Host {
             change?;
         }
         self.revoke_tokens_of(&name.clone().into())?;
-        let host = self.clone();
+        let (host, removed) = (self.clone(), name.clone());
         self.change_groups(move || {
             host.0.registry.edit_groups(|groups| {
                 groups.remove(&name);
@@ -48,6 +52,7 @@ impl Host {
             })
         })
         .await?;
+        self.configured(None, Part::Group, removed.as_str(), "removed");
         Ok(Done {})
     }
 

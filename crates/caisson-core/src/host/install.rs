@@ -2,6 +2,7 @@
 
 use super::{Host, names::NameHeld, servers};
 use crate::{
+    audit::Part,
     catalog::{self, InstallOptions, Lockfile, suggest_name},
     control::api::{self, ApiError, ErrorCode, PrepareInstall, Prepared, ServerView, Ticket},
     model::{ProgressSink, Server, ServerName, ServerState, Workspace},
@@ -101,6 +102,9 @@ impl Host {
         let waiting =
             waiting.await.map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))??;
         let name = waiting.name.clone();
+        let source = waiting.server.source.to_string();
+        let how = if before.is_some() { "installed in place of another" } else { "installed" };
+        self.configured(Some(&name), Part::Server, &source, how);
         self.0.sandbox.define(&name, waiting.server.clone());
         if let Some(before) = before.filter(|before| before.image != waiting.server.image) {
             // The old container runs the old image until it stops.

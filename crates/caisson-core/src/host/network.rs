@@ -4,20 +4,14 @@ use std::{path::PathBuf, time::SystemTime};
 
 use super::Host;
 use crate::{
-    audit::{AuditQuery, Happening, Phase},
+    audit::{Happening, Phase},
     control::{
         Notices,
-        api::{
-            AllowFolder, ApiError, AuditList, AuditReport, ErrorCode, Learn, Learning, NetworkView, Proposal,
-            Propose, ReadAudit,
-        },
+        api::{AllowFolder, ApiError, ErrorCode, Learn, Learning, NetworkView, Proposal, Propose},
     },
     model::{Event, FolderGrant, HostRule, Permissions, ServerName, utc},
     sandbox::{Folders, Traffic},
 };
-
-/// Entries of the record that are given where nobody says how many.
-const USUAL: u32 = 100;
 
 impl Host {
     pub(super) fn network(&self, name: &ServerName) -> Result<NetworkView, ApiError> {
@@ -141,17 +135,6 @@ impl Host {
     pub(super) fn propose(&self, propose: &Propose) -> Result<Proposal, ApiError> {
         let permissions = self.in_force(&propose.server)?.permissions;
         Ok(proposal(&permissions, &self.0.sandbox.traffic(&propose.server)?, propose.since))
-    }
-
-    pub(super) async fn read_audit(&self, read: ReadAudit) -> Result<AuditList, ApiError> {
-        let ReadAudit { server, after, last } = read;
-        let query = AuditQuery { server, after, last: last.unwrap_or(USUAL) };
-        Ok(AuditList { entries: self.0.audit.read(query).await? })
-    }
-
-    pub(super) async fn check_audit(&self) -> Result<AuditReport, ApiError> {
-        let check = self.0.audit.check().await?;
-        Ok(AuditReport { entries: check.entries, broken_at: check.broken_at })
     }
 
     /// Changes a server's permissions, in its file and, before this returns, in force.

@@ -2,6 +2,7 @@
 
 use super::{Host, servers::no_such_server};
 use crate::{
+    audit::Part,
     control::api::{ApiError, RemovedServer},
     model::ServerName,
 };
@@ -79,6 +80,7 @@ impl Host {
             account.problem("what was verified of it", &error);
         }
         self.0.sandbox.forget(name);
+        self.configured(Some(name), Part::Server, name.as_str(), "removed");
         if let Some(server) = &listed.server {
             self.drop_image(server).await;
         }

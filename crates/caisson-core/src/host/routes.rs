@@ -10,15 +10,16 @@ use std::{
 
 use super::{Host, install::Waiting, session::Passthrough};
 use crate::{
+    audit::Part,
     control::{
         Call, CallError, Notices, Reply, Service,
         api::{
-            AcceptInstall, AllowCall, AllowFolder, AllowHost, ApiError, BlockHost, CallTool, CheckAudit,
-            CheckPolicy, CollectWorkspace, ConnectClient, DecidePins, DenyCall, DiscardInstall,
-            DisconnectClient, Doctor, Done, DropSnapshot, ErrorCode, ForgetHost, GetPlan, GetStatus,
-            IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers, ListTokens,
-            ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall, Propose,
-            ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
+            AcceptInstall, AllowCall, AllowFolder, AllowHost, AnchorAudit, ApiError, BlockHost, CallTool,
+            CheckAudit, CheckPolicy, CollectWorkspace, ConnectClient, DecidePins, DenyCall, DiscardInstall,
+            DisconnectClient, Doctor, Done, DropSnapshot, ErrorCode, ExportAudit, ForgetHost, GetPlan,
+            GetStatus, IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers,
+            ListTokens, ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall,
+            Propose, ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
             RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret,
             ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer,
             StopServer, SubscribeEvents, Ticket, VerifyServer,
@@ -49,7 +50,7 @@ impl Service for Host {
 
             ShowPolicy::METHOD => answer(&call, |_: ShowPolicy| Ok(host.show_policy())),
             CheckPolicy::METHOD => answer(&call, |check: CheckPolicy| host.check_policy(&check)),
-            ListApprovals::METHOD => answer(&call, |_: ListApprovals| Ok(host.list_approvals())),
+            ListApprovals::METHOD => answer(&call, |_: ListApprovals| host.list_approvals()),
             AllowCall::METHOD => answer(&call, |allow: AllowCall| host.allow_call(allow)),
             DenyCall::METHOD => answer(&call, |deny: DenyCall| host.deny_call(deny)),
             RevokeGrant::METHOD => answer(&call, |revoke: RevokeGrant| host.revoke_grant(revoke)),
@@ -100,8 +101,19 @@ impl Service for Host {
             }
             ShowNetwork::METHOD => answer(&call, |it: ShowNetwork| host.network(&it.server)),
             Propose::METHOD => answer(&call, |it: Propose| host.propose(&it)),
-            ReadAudit::METHOD => wait(&call, async |it: ReadAudit| host.read_audit(it).await).await,
-            CheckAudit::METHOD => wait(&call, async |_: CheckAudit| host.check_audit().await).await,
+            ReadAudit::METHOD => {
+                let (list, later) = host.read_audit(call.params::<ReadAudit>()?, call.notices).await?;
+                let reply = Reply::of::<ReadAudit>(&list)?;
+                Ok(match later {
+                    Some(later) => reply.then(later),
+                    None => reply,
+                })
+            }
+            ExportAudit::METHOD => wait(&call, async |it| host.export_audit(it).await).await,
+            CheckAudit::METHOD => wait(&call, async |it| host.check_audit(it).await).await,
+            AnchorAudit::METHOD => {
+                through(&call, async move |it: AnchorAudit| host.anchor_audit(it.renew).await).await
+            }
             AllowHost::METHOD => {
                 through(&call, async move |it: AllowHost| host.allow_host(&it.server, it.rule, it.once).await)
                     .await
@@ -135,6 +147,7 @@ impl Service for Host {
             Pause::METHOD => {
                 through(&call, async move |it: Pause| {
                     host.0.sandbox.pause(it.paused).await;
+                    host.configured(None, Part::Pause, "", if it.paused { "paused" } else { "resumed" });
                     Ok(Done {})
                 })
                 .await

@@ -2,6 +2,7 @@
 
 use super::Host;
 use crate::{
+    audit::Part,
     control::api::{ApiError, ErrorCode, SecretList, SetSecret},
     model::{SecretName, ServerName},
 };
@@ -9,7 +10,9 @@ use crate::{
 impl Host {
     pub(super) async fn set_secret(&self, set: SetSecret) -> Result<(), ApiError> {
         self.listed(&set.server)?;
-        Ok(self.0.secrets.set(&set.server, &set.name, set.value).await?)
+        self.0.secrets.set(&set.server, &set.name, set.value).await?;
+        self.configured(Some(&set.server), Part::Secret, set.name.as_str(), "set");
+        Ok(())
     }
 
     pub(super) fn list_secrets(&self, server: &ServerName) -> Result<SecretList, ApiError> {
@@ -23,6 +26,7 @@ impl Host {
 
     pub(super) async fn remove_secret(&self, server: &ServerName, name: &SecretName) -> Result<(), ApiError> {
         if self.0.secrets.remove(server, name).await? {
+            self.configured(Some(server), Part::Secret, name.as_str(), "removed");
             return Ok(());
         }
         Err(ApiError::new(ErrorCode::NotFound, format!("{server} has no secret called {name}"))

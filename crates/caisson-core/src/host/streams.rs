@@ -4,6 +4,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::Host;
 use crate::{
+    audit::Part,
     control::{
         Notices,
         api::{self, ApiError, LogTail, NoticeBody, ReadLogs},
@@ -26,13 +27,32 @@ impl Host {
                     () = shutdown.cancelled() => return,
                 };
                 match change {
-                    Ok(RegistryChange { name, server: Some(server) }) => host.0.sandbox.define(&name, server),
+                    Ok(RegistryChange { name, server: Some(server) }) => {
+                        if host.0.sandbox.define(&name, server) {
+                            host.configured(Some(&name), Part::Server, name.as_str(), "changed in its file");
+                        }
+                    }
                     Ok(RegistryChange { name, server: None }) => host.0.sandbox.forget(&name),
                     Err(RecvError::Lagged(_)) => host.define_all(),
                     Err(RecvError::Closed) => return,
                 }
             }
         });
+    }
+
+    /// Notes when rules are in force that were not before: the user has edited their file.
+    pub(super) fn note_policies(&self) {
+        let mut policy = self.0.registry.policy();
+        let (host, shutdown) = (self.clone(), self.shutting_down());
+        tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+            while policy.changed().await.is_ok() {
+                let change = {
+                    let policy = policy.borrow_and_update();
+                    format!("{}, with {} rules", policy.preset(), policy.len())
+                };
+                host.configured(None, Part::Policy, "policy.toml", &change);
+            }
+        }));
     }
 
     fn define_all(&self) {

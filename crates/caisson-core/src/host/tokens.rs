@@ -7,6 +7,7 @@ use std::{
 
 use super::Host;
 use crate::{
+    audit::Part,
     control::api::{ApiError, ErrorCode, IssueToken, IssuedToken, TokenList, TokenServers, TokenView},
     gate::{
         Scope, ToolScope,
@@ -35,6 +36,10 @@ impl Host {
         let urls: Vec<String> = named.iter().map(|endpoint| self.url(endpoint)).collect();
         let ttl = ttl.map(Duration::from_secs);
         let (token, text) = self.0.gate.tokens().issue(&subject, scope, ttl, SystemTime::now())?;
+        let until = token
+            .expires
+            .map_or_else(|| "until revoked".to_owned(), |end| format!("until {}", utc::stamp(end)));
+        self.configured(None, Part::Token, token.id.as_str(), &format!("issued to {subject}, {until}"));
         Ok(IssuedToken {
             id: token.id.to_string(),
             token: text.expose().to_owned(),
@@ -55,6 +60,7 @@ impl Host {
 
     pub(super) fn revoke_token(&self, id: &str) -> Result<(), ApiError> {
         if self.0.gate.tokens().revoke(&TokenId::from(id))? {
+            self.configured(None, Part::Token, id, "revoked");
             return Ok(());
         }
         Err(ApiError::new(ErrorCode::NotFound, format!("no token is called \"{}\"", id.escape_debug()))
@@ -71,6 +77,12 @@ impl Host {
                 Scope::Only(endpoints) => endpoints.len() == 1 && endpoints.contains_key(endpoint),
             };
             if only && !token.revoked && self.0.gate.tokens().revoke(&token.id)? {
+                self.configured(
+                    None,
+                    Part::Token,
+                    token.id.as_str(),
+                    "revoked, since what it opened was removed",
+                );
                 revoked += 1;
             }
         }

@@ -4,6 +4,7 @@ use caisson_wire::{FileFate, FileRemark, FilesReport};
 
 use super::Host;
 use crate::{
+    audit::Part,
     control::api::{
         ApiError, CollectWorkspace, CollectedWorkspace, CopyView, Done, DropSnapshot, ErrorCode,
         ListWorkspace, ResetWorkspace, RestoreWorkspace, SnapshotView, SnapshotWorkspace, TakenSnapshot,
@@ -56,7 +57,9 @@ impl Host {
         let RestoreWorkspace { server: name, snapshot } = restore;
         let server = self.in_force(&name)?;
         let _held = self.0.names.hold(&name, "restored")?;
-        Ok(copied(self.0.sandbox.restore(&name, &server, &snapshot).await?))
+        let report = self.0.sandbox.restore(&name, &server, &snapshot).await?;
+        self.configured(Some(&name), Part::Workspace, snapshot.as_str(), "put back");
+        Ok(copied(report))
     }
 
     pub(super) async fn drop_snapshot(&self, drop: DropSnapshot) -> Result<Done, ApiError> {
@@ -72,6 +75,7 @@ impl Host {
         let server = self.in_force(&name)?;
         let _held = self.0.names.hold(&name, "emptied")?;
         self.0.sandbox.reset(&name, &server).await?;
+        self.configured(Some(&name), Part::Workspace, "", "emptied");
         Ok(Done {})
     }
 }

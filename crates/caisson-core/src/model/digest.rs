@@ -18,8 +18,13 @@ pub struct DigestError(String);
 impl Digest {
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
+        Self::of_hash(&Sha256::digest(bytes).into())
+    }
+
+    /// The digest whose SHA-256 is known already.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
         let mut text = String::from("sha256:");
-        for byte in Sha256::digest(bytes) {
+        for byte in hash {
             text.extend(
                 [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16).unwrap_or('0')),
             );
@@ -32,9 +37,14 @@ impl Digest {
         &self.0
     }
 
+    /// Its 64 hexadecimal digits.
+    pub fn hex(&self) -> &str {
+        &self.0["sha256:".len()..]
+    }
+
     /// Its first twelve hexadecimal digits, for people.
     pub fn short(&self) -> &str {
-        &self.0["sha256:".len()..][..12]
+        &self.hex()[..12]
     }
 }
 

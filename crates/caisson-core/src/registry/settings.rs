@@ -1,17 +1,21 @@
 //! `settings.toml`: what holds for all servers.
 
+mod audit;
+
 use std::{
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
+pub use audit::{AuditSettings, KeptArguments};
 use serde::{Deserialize, Serialize};
 
 use super::{
     atomic,
     text::{self, Broken},
 };
+use crate::otlp::CollectorUrl;
 
 /// The port of the bridge. Fixed, so that addresses in clients' files stay good.
 const PORT: u16 = 7332;
@@ -42,6 +46,18 @@ pub struct Settings {
     pub npm_registry: Option<RegistryUrl>,
     /// The Python package index (PEP 503), where it is not the public one.
     pub pypi_index: Option<RegistryUrl>,
+    /// The record of what happened.
+    pub audit: AuditSettings,
+    /// Where the record is sent to.
+    pub otlp: OtlpSettings,
+}
+
+/// What `settings.toml` says of OpenTelemetry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OtlpSettings {
+    /// The collector; none means that nothing is sent.
+    pub collector: Option<CollectorUrl>,
 }
 
 impl Default for Settings {
@@ -54,6 +70,8 @@ impl Default for Settings {
             ca_bundle: None,
             npm_registry: None,
             pypi_index: None,
+            audit: AuditSettings::default(),
+            otlp: OtlpSettings::default(),
         }
     }
 }
@@ -148,6 +166,9 @@ impl Settings {
         }
         if settings.requests_per_second == 0 {
             return wrong("requests_per_second", "0 would refuse every request");
+        }
+        if settings.audit.entries == 0 {
+            return wrong("audit", "0 entries would keep nothing of what happened");
         }
         if settings.ca_bundle.as_ref().is_some_and(|path| !path.is_absolute()) {
             return wrong("ca_bundle", "the path must be absolute");
@@ -291,6 +312,9 @@ mod tests {
             ("\nport = 0\n", "line 2, column 8: the port must be"),
             ("request_timeout = 0\n", "line 1, column 19: 0 seconds"),
             ("requests_per_second = 0\n", "line 1, column 23: 0 would"),
+            ("[otlp]\ncollector = \"https://x\"\n", "line 2, column 13: "),
+            ("[audit]\nentries = 0\n", "0 entries would keep nothing"),
+            ("[audit]\narguments = \"all\"\n", "line 2, column 13: "),
             ("ca_bundle = \"certs.pem\"\n", "line 1, column 13: the path must be absolute"),
             ("npm_registry = \"ftp://x/\"\n", "does not begin with https"),
         ] {

@@ -7,12 +7,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{SandboxError, Session, SessionError};
 use crate::{
+    audit::Written,
     gate::{Asked, CallerId, Expected, Inspector, Permit},
     model::{Envelope, EnvelopeKind, ServerName, error_response},
 };
@@ -30,13 +31,15 @@ pub struct Exchange {
     expected: Option<Box<Expected>>,
     /// Looks through what comes back.
     inspector: Option<Box<Inspector>>,
+    /// The answer, which may be passed on when its call is in the audit.
+    held: Option<(Written, Bytes)>,
 }
 
 impl Exchange {
     /// An exchange that receives what is put into the channel. Whoever answers learns by `cancels`, when it is
     /// triggered, that nobody waits any more.
     pub(crate) fn new(messages: mpsc::Receiver<Result<Bytes, SessionError>>, cancels: DropGuard) -> Self {
-        Self { messages, _cancels: cancels, expected: None, inspector: None }
+        Self { messages, _cancels: cancels, expected: None, inspector: None, held: None }
     }
 
     /// The same exchange, which does with the answer what is expected, and lets through what may reach a client.
@@ -120,6 +123,12 @@ impl Exchange {
     /// As [`Self::next`], polled.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, SessionError>>> {
         loop {
+            if let Some((written, _)) = &mut self.held {
+                ready!(written.poll_unpin(cx));
+            }
+            if let Some((_, message)) = self.held.take() {
+                return Poll::Ready(Some(Ok(message)));
+            }
             let message = match ready!(self.messages.poll_recv(cx)) {
                 Some(Ok(message)) => message,
                 other => return Poll::Ready(other),
@@ -133,7 +142,8 @@ impl Exchange {
                 && let Ok((_, EnvelopeKind::Response)) = Envelope::read(&message)
                 && let Some(expected) = self.expected.take()
             {
-                expected.answered(&message);
+                self.held = Some((expected.answered(&message), message));
+                continue;
             }
             return Poll::Ready(Some(Ok(message)));
         }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use super::{SessionError, lease::Lease, stdio::StdioReader};
 use crate::{
+    audit::Written,
     gate::{Expected, Inspector, Permit, Permitted},
     model::{Endpoint, Envelope, EnvelopeKind, RequestId, ServerName},
 };
@@ -49,6 +50,8 @@ pub struct SessionReceiver {
     expecting: Expecting,
     /// Looks through what is received.
     inspector: Option<Box<Inspector>>,
+    /// An answer that may be passed on when its call is in the audit.
+    held: Option<(Written, Bytes)>,
     _lease: Option<Arc<Lease>>,
 }
 
@@ -98,8 +101,13 @@ impl Session {
     }
 
     fn of(sender: SessionSender, source: Source, lease: Option<Arc<Lease>>) -> Self {
-        let receiver =
-            SessionReceiver { source, expecting: sender.expecting.clone(), inspector: None, _lease: lease };
+        let receiver = SessionReceiver {
+            source,
+            expecting: sender.expecting.clone(),
+            inspector: None,
+            held: None,
+            _lease: lease,
+        };
         Self { sender, receiver }
     }
 
@@ -180,6 +188,12 @@ impl SessionReceiver {
     /// When the server has ended without being asked to, or does not keep to the protocol. Then comes no more.
     pub async fn next(&mut self) -> Option<Result<Bytes, SessionError>> {
         loop {
+            if let Some((written, _)) = &mut self.held {
+                written.await;
+            }
+            if let Some((_, message)) = self.held.take() {
+                return Some(Ok(message));
+            }
             let next = match &mut self.source {
                 Source::Stdio(reader) => reader.next().await,
                 Source::Messages(messages) => messages.recv().await,
@@ -194,10 +208,10 @@ impl SessionReceiver {
                 None => Some(message),
             };
             let Some(message) = looked else { continue };
-            if let Some(expected) = expected {
-                expected.answered(&message);
+            match expected {
+                Some(expected) => self.held = Some((expected.answered(&message), message)),
+                None => return Some(Ok(message)),
             }
-            return Some(Ok(message));
         }
     }
 }

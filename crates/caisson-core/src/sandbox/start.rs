@@ -192,6 +192,7 @@ impl Start {
         for grant in &server.permissions.secrets {
             secrets.push((grant.name.clone(), grant.place, common.secrets.get(name, &grant.name).await?));
         }
+        let given: Vec<SecretName> = secrets.iter().map(|(name, ..)| name.clone()).collect();
         self.logs.hide(secrets.iter().map(|(name, _, value)| (name, value)));
         let rules = self.rules.borrow().clone();
         let reaches_out = !rules.allowed.is_empty() || rules.trial.is_some();
@@ -227,7 +228,7 @@ impl Start {
             book: self.book.clone(),
         });
         let link = Link::launch(vessel, launch, LinkParts { logs: self.logs.clone(), outbound }).await?;
-        common.audit.note(name, Phase::Run, Happening::Started { plan: hash });
+        common.audit.note(name, Phase::Run, Happening::Started { plan: hash, secrets: given });
         Ok(link)
     }
 }

@@ -63,6 +63,15 @@ rule: HostRule,
 once?: boolean, };
 
 /**
+ * Where the record ends: kept elsewhere, this shows later that nothing up to there was changed or cut off.
+ */
+export type AnchorAudit = {
+/**
+ * Take the record as it is from here on, though it is not what it was.
+ */
+renew?: boolean, };
+
+/**
  * Why a request failed, for people and for programs: what happened, why, what to do.
  *
  * Every text may quote what a server or a registry said: show it escaped.
@@ -102,9 +111,22 @@ settled: Array<Settled>,
  */
 grants: Array<Grant>,
 /**
+ * What servers are kept from and nobody has decided on. No call waits for these.
+ */
+offers: Array<Offer>,
+/**
  * Whether everything is refused.
  */
 locked: boolean, };
+
+/**
+ * The answer to [`AnchorAudit`].
+ */
+export type AuditAnchor = {
+/**
+ * The last entry's number and hash: `NUMBER:HASH`.
+ */
+anchor: string, };
 
 /**
  * One entry of the record.
@@ -129,7 +151,11 @@ phase: Phase, } & ({ "what": "started",
 /**
  * The digest of the plan it runs under.
  */
-plan: Digest, } | { "what": "not_started",
+plan: Digest,
+/**
+ * The secrets it was given.
+ */
+secrets?: Array<SecretName>, } | { "what": "not_started",
 /**
  * Why.
  */
@@ -217,7 +243,11 @@ arguments: Digest,
 /**
  * Their bytes.
  */
-bytes: number, } | { "what": "answered",
+bytes: number,
+/**
+ * The arguments as a person was or would be shown them, without secrets; where the user wants them kept.
+ */
+shown?: string, } | { "what": "answered",
 /**
  * The call's number.
  */
@@ -321,11 +351,57 @@ name: string,
 /**
  * Whether it was accepted.
  */
-accepted: boolean, } | { "what": "lost",
+accepted: boolean, } | { "what": "configured",
+/**
+ * What was changed.
+ */
+part: Part,
+/**
+ * Which one; may be empty where there is but one.
+ */
+name: string,
+/**
+ * How: `installed`, `set`, `revoked`.
+ */
+change: string, } | { "what": "tampered",
+/**
+ * What is wrong with it.
+ */
+reason: string, } | { "what": "lost",
 /**
  * How many.
  */
 entries: number, });
+
+/**
+ * The answer to [`ExportAudit`].
+ */
+export type AuditExport = {
+/**
+ * The entries; none when there are no more.
+ */
+entries: Array<ExportedEntry>, };
+
+/**
+ * What is wrong with a record that is not whole.
+ */
+export type AuditFault = { "fault": "changed",
+/**
+ * Its number.
+ */
+entry: number, } | { "fault": "cut_off",
+/**
+ * The number of its last entry.
+ */
+last: number,
+/**
+ * The number of one that is known to have been there.
+ */
+anchored: number, } | { "fault": "not_anchored",
+/**
+ * Its number.
+ */
+entry: number, };
 
 /**
  * The answer to [`ReadAudit`].
@@ -341,13 +417,34 @@ entries: Array<AuditEntry>, };
  */
 export type AuditReport = {
 /**
+ * The same in words, when it is not whole.
+ */
+problem: string | null,
+/**
+ * Where Caisson keeps what the record is held against.
+ */
+kept_in: Array<string>,
+/**
  * Entries looked at.
  */
 entries: number,
 /**
- * The number of the first that does not follow; none: the record is whole.
+ * The number of the last; 0 when there is none.
  */
-broken_at: number | null, };
+last: number,
+/**
+ * Anchors that were found to be so, the end of the record as the one who writes knows it being one.
+ */
+anchors: number,
+/**
+ * How often an entry says that it was made before the one it follows: the clock was set back. Their order is known
+ * all the same.
+ */
+clock_set_back: number,
+/**
+ * What is wrong with it first.
+ */
+fault: AuditFault | null, };
 
 /**
  * Keeps a host from a server for good, and asks no more about it. In force at once.
@@ -474,9 +571,14 @@ found: string,
 fix: string | null, };
 
 /**
- * Goes through the whole record, to see whether each entry follows from those before it.
+ * Goes through the whole record, to see whether each entry follows from those before it, and whether what was kept apart
+ * from it says the same.
  */
-export type CheckAudit = Record<symbol, never>;
+export type CheckAudit = {
+/**
+ * What [`AnchorAudit`] gave earlier, to be held against it, too.
+ */
+anchors?: Array<string>, };
 
 /**
  * What would be done about a call. Nothing is called, counted or asked.
@@ -1003,6 +1105,64 @@ server: ServerName, } | { "event": "paused",
 paused: boolean, };
 
 /**
+ * Entries as they are written, the oldest first, at most 5000 at a time: the next begin after the last.
+ */
+export type ExportAudit = {
+/**
+ * About this server.
+ */
+server?: ServerName,
+/**
+ * Entries with a higher number.
+ */
+after?: number,
+/**
+ * Entries with a lower number.
+ */
+before?: number,
+/**
+ * That happened then or later, in milliseconds since 1970.
+ */
+since?: number,
+/**
+ * That happened before, in milliseconds since 1970.
+ */
+until?: number,
+/**
+ * In which this client had a part.
+ */
+client?: string,
+/**
+ * In which this tool had a part.
+ */
+tool?: string,
+/**
+ * Of these kinds: `called`, `denied`; none means all.
+ */
+kinds?: Array<string>,
+/**
+ * In which this text stands, upper and lower case (ASCII) being the same.
+ */
+text?: string, };
+
+/**
+ * An entry as it is written.
+ */
+export type ExportedEntry = {
+/**
+ * Its number.
+ */
+seq: number,
+/**
+ * The entry: the very text that is hashed.
+ */
+entry: unknown,
+/**
+ * SHA-256 of the hash of the entry before it (its 32 bytes; before the first, 32 zeros) and of that text.
+ */
+hash: Digest, };
+
+/**
  * A folder of the user's, shown to a server.
  */
 export type FolderGrant = {
@@ -1502,7 +1662,41 @@ export type Notice = {
 /**
  * The request it is about.
  */
-request: number, } & ({ "notice": "progress", "data": Progress } | { "notice": "log", "data": LogLine } | { "notice": "event", "data": Event } | { "notice": "lost", "data": number } | { "notice": "end" });
+request: number, } & ({ "notice": "progress", "data": Progress } | { "notice": "log", "data": LogLine } | { "notice": "event", "data": Event } | { "notice": "audit", "data": AuditEntry } | { "notice": "lost", "data": number } | { "notice": "end" });
+
+/**
+ * What a server is kept from, and a person may let it have. Nobody waits for the answer: until there is one, it is a no.
+ * What the server has said is in it as it is: show it escaped.
+ */
+export type Offer = { "offer": "reach",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What would have to be allowed.
+ */
+rule: HostRule,
+/**
+ * Why it was refused.
+ */
+reason: string, } | { "offer": "change",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * What it is.
+ */
+kind: PinKind,
+/**
+ * What it is called.
+ */
+name: string,
+/**
+ * Whether there was none of that name; else it was changed.
+ */
+is_new: boolean, };
 
 /**
  * Opens an MCP session and turns the connection into it: after the answer's line, each line either way is a
@@ -1517,6 +1711,11 @@ server: Endpoint,
  * Who asks, for people: `stdio`.
  */
 client: string, };
+
+/**
+ * What a user can change.
+ */
+export type Part = "server" | "secret" | "token" | "client" | "group" | "policy" | "grant" | "lock" | "pause" | "workspace" | "audit";
 
 /**
  * Stops all servers and starts none, or lets them run again.
@@ -1960,17 +2159,49 @@ last: number, };
  */
 export type ReadAudit = {
 /**
- * To this server alone.
+ * So many, the latest; at most 10 000, and 100 where nothing is said.
+ */
+last?: number,
+/**
+ * Send later ones too, as [`NoticeBody::Audit`](super::NoticeBody::Audit), until [`EndSubscription`](super::EndSubscription).
+ */
+follow?: boolean,
+/**
+ * About this server.
  */
 server?: ServerName,
 /**
- * Entries after this number.
+ * Entries with a higher number.
  */
 after?: number,
 /**
- * So many, the latest; at most 10 000, and 100 where nothing is said.
+ * Entries with a lower number.
  */
-last?: number, };
+before?: number,
+/**
+ * That happened then or later, in milliseconds since 1970.
+ */
+since?: number,
+/**
+ * That happened before, in milliseconds since 1970.
+ */
+until?: number,
+/**
+ * In which this client had a part.
+ */
+client?: string,
+/**
+ * In which this tool had a part.
+ */
+tool?: string,
+/**
+ * Of these kinds: `called`, `denied`; none means all.
+ */
+kinds?: Array<string>,
+/**
+ * In which this text stands, upper and lower case (ASCII) being the same.
+ */
+text?: string, };
 
 /**
  * A server's recent log lines, and with `follow` every later one as [`NoticeBody::Log`].
@@ -2777,7 +3008,9 @@ export type Methods = {
   "pins.show": { params: ShowPins; reply: PinList };
   "pins.decide": { params: DecidePins; reply: DecidedPins };
   "audit.read": { params: ReadAudit; reply: AuditList };
+  "audit.export": { params: ExportAudit; reply: AuditExport };
   "audit.check": { params: CheckAudit; reply: AuditReport };
+  "audit.anchor": { params: AnchorAudit; reply: AuditAnchor };
   "server.verify": { params: VerifyServer; reply: VerifyReport };
   "install.prepare": { params: PrepareInstall; reply: Prepared };
   "install.accept": { params: AcceptInstall; reply: ServerView };

@@ -6,7 +6,7 @@ use ts_rs::TS;
 
 use crate::{
     gate::approvals::{Grant, GrantId},
-    model::{Lasting, Marks, Preset, Question, QuestionId, Ruling, ServerName, Settled},
+    model::{Lasting, Marks, Offer, Preset, Question, QuestionId, Ruling, ServerName, Settled},
 };
 
 /// What holds for tool calls.
@@ -79,6 +79,8 @@ pub struct ApprovalList {
     pub settled: Vec<Settled>,
     /// What was granted and still holds, the oldest first.
     pub grants: Vec<Grant>,
+    /// What servers are kept from and nobody has decided on. No call waits for these.
+    pub offers: Vec<Offer>,
     /// Whether everything is refused.
     pub locked: bool,
 }

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use crate::audit::AuditEntry;
 use crate::model::{Endpoint, Event, Progress, ServerName};
 
 /// A server's recent log lines, and with `follow` every later one as [`NoticeBody::Log`].
@@ -86,6 +87,8 @@ pub enum NoticeBody {
     Log(LogLine),
     /// An event.
     Event(Event),
+    /// An entry of the record.
+    Audit(Box<AuditEntry>),
     /// So many notices were lost because this connection reads too slowly: ask for the whole state again.
     Lost(u64),
     /// The subscription has ended: the server was removed, or Caisson shuts down.

@@ -31,7 +31,9 @@ struct Running {
 /// A session in which the client has asked for one thing, which has reached the server.
 async fn asked() -> Running {
     let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-    let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
+    let parts = GateParts::for_test(tokens, Arc::new(SystemTime::now));
+    let audit = parts.audit.clone();
+    let gate = Gate::new(parts);
     let endpoint: crate::model::Endpoint = "fake".parse().unwrap();
     let (session, mut from_client, to_client) = Session::for_test(endpoint.clone());
     let (client, ours) = duplex(1 << 10);
@@ -42,6 +44,8 @@ async fn asked() -> Running {
     let first = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow"}}"#.to_vec();
     let running = tokio::spawn(relay.run(first, LineReader::new(from, LONGEST_LINE), to));
     from_client.recv().await.unwrap();
+    // The thread that writes it does not know that a test's time stands still.
+    audit.head().await.unwrap();
     Running { client, from_client, to_client, shutdown, running }
 }
 
