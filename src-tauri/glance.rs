@@ -96,6 +96,7 @@ impl Glance {
             | Event::Rules { .. }
             | Event::Quarantined { .. }
             | Event::Reviewed { .. }
+            | Event::Counted { .. }
             | Event::Policy { .. } => Refresh::Nothing,
         }
     }

@@ -55,6 +55,7 @@ use self::{
 };
 use crate::{
     audit::Audit,
+    metrics::Metrics,
     model::{
         By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, PinKind, Preset, Ruling,
         ServerName, Statement, Verb,
@@ -102,6 +103,8 @@ pub struct GateParts {
     pub review: Review,
     /// Where it is noted what became of calls.
     pub audit: Audit,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 /// Decides, for every session and every message. Cheap to clone.
@@ -141,8 +144,9 @@ struct Asks<'a> {
 impl Gate {
     /// A gate of these parts.
     pub fn new(parts: GateParts) -> Self {
-        let GateParts { tokens, clock, zone, groups, policy, approvals, known, review, audit } = parts;
-        let (ledger, counting) = (Ledger::new(audit), Mutex::default());
+        let GateParts { tokens, clock, zone, groups, policy, approvals, known, review, audit, metrics } =
+            parts;
+        let (ledger, counting) = (Ledger::new(audit, metrics, known.clone()), Mutex::default());
         Self(Arc::new(Inner {
             tokens,
             clock,
@@ -499,6 +503,7 @@ impl GateParts {
             approvals: Approvals::open(state.clone(), events.clone(), clock.clone()).unwrap(),
             review: Review::new(state, events, clock.clone()),
             tokens,
+            metrics: Metrics::new(clock.clone(), TimeZone::UTC),
             clock,
             zone: TimeZone::UTC,
             groups: watch::channel(Arc::default()).1,

@@ -23,6 +23,7 @@ mod routes;
 mod secrets;
 mod servers;
 mod session;
+mod stats;
 mod streams;
 mod talk;
 #[cfg(test)]
@@ -61,6 +62,7 @@ use crate::{
     engine::{EngineChoice, EngineEnv, Engines},
     gate::{Clock, Gate, GateParts, approvals::Approvals, review::Review, tokens::Tokens},
     group::Groups,
+    metrics::Metrics,
     model::{EventSender, ServerState, utc},
     pins::Pins,
     registry::{EngineSetting, Registry, Settings, State, Verifications},
@@ -114,6 +116,7 @@ struct Parts {
     state: State,
     pins: Pins,
     audit: Audit,
+    metrics: Metrics,
     verifications: Verifications,
     /// Sockets of engines that this machine was told of, besides the usual ones.
     engine_sockets: Vec<PathBuf>,
@@ -203,6 +206,7 @@ impl Host {
         );
         let clients = Clients::new(clients, state.clone(), &paths.data);
         let clock: Clock = Arc::new(SystemTime::now);
+        let metrics = Metrics::new(clock.clone(), zone.clone());
         let gate = Gate::new(GateParts {
             tokens: Tokens::open(state.clone(), started)?,
             clock: clock.clone(),
@@ -213,6 +217,7 @@ impl Host {
             known: Arc::new(sandbox.clone()),
             review: Review::new(state.clone(), events.clone(), clock),
             audit: audit.clone(),
+            metrics: metrics.clone(),
         });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
         let installed = Installed { sandbox: sandbox.clone(), groups };
@@ -234,6 +239,7 @@ impl Host {
             state,
             pins,
             audit,
+            metrics,
             verifications,
             engine_sockets,
             clients,
@@ -260,11 +266,13 @@ impl Host {
         let sandbox = parts.sandbox.clone();
         let sweeping = tokio::spawn(async move { sandbox.sweep().await });
         let keeping = tokio::spawn(self.clone().keep_pins_current());
+        let telling = tokio::spawn(self.clone().tell_counts());
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
         sweeping.abort();
         keeping.abort();
+        telling.abort();
         parts.sandbox.shutdown().await;
         tracing::info!("Caisson has stopped");
         Ok(())

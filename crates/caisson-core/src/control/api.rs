@@ -15,6 +15,7 @@ mod network;
 mod pin;
 mod secret;
 mod server;
+mod stats;
 mod stream;
 mod token;
 mod verify;
@@ -43,6 +44,7 @@ pub use server::{
     RestartServer, ServerDetails, ServerList, ServerView, ShowServer, StartServer, StopServer, Tool,
     ToolList,
 };
+pub use stats::{CallStats, ReadStats, ServerStats, Stats, ToolStats};
 pub use stream::{
     Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
 };
@@ -124,6 +126,7 @@ methods! {
     "pins.decide": DecidePins => DecidedPins,
     "audit.read": ReadAudit => AuditList,
     "audit.check": CheckAudit => AuditReport,
+    "stats.read": ReadStats => Stats,
     "server.verify": VerifyServer => VerifyReport,
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,

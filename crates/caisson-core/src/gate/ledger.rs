@@ -9,19 +9,22 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Denial,
+    Denial, Known,
     principal::Visit,
     scan::{Direction, Finding},
 };
 use crate::{
     audit::{Audit, Happening, Phase},
+    metrics::{Metrics, Series},
     model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName},
 };
 
 /// Notes what became of calls. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Ledger {
     audit: Audit,
+    metrics: Metrics,
+    known: Arc<dyn Known>,
     /// The number of the last call.
     calls: Arc<AtomicU64>,
 }
@@ -40,6 +43,7 @@ pub(super) struct Entry<'a> {
 #[derive(Debug)]
 pub struct OpenCall {
     audit: Audit,
+    series: Arc<Series>,
     /// The request's id; none for a call that wants no answer.
     id: Option<RequestId>,
     number: u64,
@@ -50,8 +54,8 @@ pub struct OpenCall {
 }
 
 impl Ledger {
-    pub(super) fn new(audit: Audit) -> Self {
-        Self { audit, calls: Arc::default() }
+    pub(super) fn new(audit: Audit, metrics: Metrics, known: Arc<dyn Known>) -> Self {
+        Self { audit, metrics, known, calls: Arc::default() }
     }
 
     /// A call is let through.
@@ -68,8 +72,11 @@ impl Ledger {
                 bytes: entry.arguments.len() as u64,
             },
         );
+        let series = self.series(entry.server, entry.tool);
+        series.called();
         OpenCall {
             audit: self.audit.clone(),
+            series,
             id,
             number,
             server: entry.server.clone(),
@@ -81,6 +88,7 @@ impl Ledger {
 
     /// A call is refused.
     pub(super) fn refuse(&self, visit: &Visit, server: &ServerName, tool: &str, denial: &Denial) {
+        self.series(server, tool).denied();
         self.note(
             server,
             Happening::Denied {
@@ -138,6 +146,10 @@ impl Ledger {
         );
     }
 
+    fn series(&self, server: &ServerName, tool: &str) -> Arc<Series> {
+        self.metrics.series(server, tool, || self.known.tool(server, tool).is_some())
+    }
+
     fn note(&self, server: &ServerName, happening: Happening) {
         self.audit.note(server, Phase::Run, happening);
     }
@@ -157,9 +169,11 @@ impl OpenCall {
     /// It was answered with this message.
     pub fn answered(mut self, message: &[u8]) {
         self.answered = true;
+        let failed = has_failed(message);
+        self.series.answered(self.began.elapsed(), failed);
         let happening = Happening::Answered {
             call: self.number,
-            failed: has_failed(message),
+            failed,
             bytes: message.len() as u64,
             lasted: self.lasted(),
         };
@@ -174,6 +188,7 @@ impl OpenCall {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         if !self.answered && self.id.is_some() {
+            self.series.unanswered();
             let happening = Happening::Unanswered { call: self.number, lasted: self.lasted() };
             self.audit.note(&self.server, Phase::Run, happening);
         }

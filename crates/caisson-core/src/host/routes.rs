@@ -18,7 +18,7 @@ use crate::{
             DisconnectClient, Doctor, Done, DropSnapshot, ErrorCode, ForgetHost, GetPlan, GetStatus,
             IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers, ListTokens,
             ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall, Propose,
-            ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
+            ReadAudit, ReadLogs, ReadStats, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
             RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret,
             ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer,
             StopServer, SubscribeEvents, Ticket, VerifyServer,
@@ -102,6 +102,7 @@ impl Service for Host {
             Propose::METHOD => answer(&call, |it: Propose| host.propose(&it)),
             ReadAudit::METHOD => wait(&call, async |it: ReadAudit| host.read_audit(it).await).await,
             CheckAudit::METHOD => wait(&call, async |_: CheckAudit| host.check_audit().await).await,
+            ReadStats::METHOD => wait(&call, async |it: ReadStats| host.stats(it).await).await,
             AllowHost::METHOD => {
                 through(&call, async move |it: AllowHost| host.allow_host(&it.server, it.rule, it.once).await)
                     .await
