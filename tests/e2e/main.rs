@@ -40,6 +40,7 @@ mod sandbox;
 mod seccomp;
 mod secrets;
 mod servers;
+mod stats;
 mod tasks;
 mod verify;
 mod workspace;

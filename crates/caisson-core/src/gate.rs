@@ -204,6 +204,14 @@ impl Gate {
         decide::use_at_all(principal, endpoint, &self.0.groups.borrow())
     }
 
+    /// Whether `principal` may read the numbers: how often tools were called, and what servers use.
+    ///
+    /// # Errors
+    /// When its token is for something else.
+    pub fn may_meter(&self, principal: &Principal) -> Result<(), Denial> {
+        decide::meter(principal)
+    }
+
     /// Permits `principal` to open a session with `endpoint`.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What servers were called for and what they use: measured when somebody asks, told while somebody watches.
 
+mod exposition;
+
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},
@@ -61,6 +63,14 @@ impl Host {
             machine,
             own,
         })
+    }
+
+    /// All numbers as programs collect them.
+    pub(super) async fn exposition(&self) -> String {
+        let known = self.known_servers(None);
+        let (own, samples) = tokio::join!(metrics::own(), self.samples(&known));
+        let uses = samples.into_iter().map(|sample| sample.map(|sample| sample.uses).unwrap_or_default());
+        exposition::text(self.0.started, own, known.into_iter().zip(uses))
     }
 
     /// Tells those who watch what was counted, whenever something was.

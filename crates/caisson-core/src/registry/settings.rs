@@ -42,6 +42,16 @@ pub struct Settings {
     pub npm_registry: Option<RegistryUrl>,
     /// The Python package index (PEP 503), where it is not the public one.
     pub pypi_index: Option<RegistryUrl>,
+    /// What becomes of the numbers.
+    pub metrics: MetricsSettings,
+}
+
+/// What becomes of the numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// Whether the bridge tells them at `/metrics`, in Prometheus' format, to who has a token for them.
+    pub prometheus: bool,
 }
 
 impl Default for Settings {
@@ -54,6 +64,7 @@ impl Default for Settings {
             ca_bundle: None,
             npm_registry: None,
             pypi_index: None,
+            metrics: MetricsSettings::default(),
         }
     }
 }
@@ -273,6 +284,7 @@ mod tests {
         assert!(
             settings.ca_bundle.is_some() && settings.npm_registry.is_some() && settings.pypi_index.is_some()
         );
+        assert!(settings.metrics.prometheus);
     }
 
     #[test]
@@ -292,6 +304,7 @@ mod tests {
             ("request_timeout = 0\n", "line 1, column 19: 0 seconds"),
             ("requests_per_second = 0\n", "line 1, column 23: 0 would"),
             ("ca_bundle = \"certs.pem\"\n", "line 1, column 13: the path must be absolute"),
+            ("[metrics]\nprometheus = 1\n", "line 2, column 14: "),
             ("npm_registry = \"ftp://x/\"\n", "does not begin with https"),
         ] {
             let (_folder, settings) = written(text);

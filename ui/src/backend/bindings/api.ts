@@ -2663,7 +2663,7 @@ tokens: Array<TokenView>, };
 /**
  * Which servers and groups a token opens.
  */
-export type TokenServers = "all" | { "only": Array<Endpoint> };
+export type TokenServers = "all" | { "only": Array<Endpoint> } | "metrics";
 
 /**
  * A token, without the token.
