@@ -108,6 +108,7 @@ impl Glance {
             | Event::Verify { .. }
             | Event::Verified { .. }
             | Event::FolderMissed { .. }
+            | Event::Counted { .. }
             | Event::Policy { .. } => Refresh::Nothing,
         }
     }

@@ -41,6 +41,7 @@ mod sandbox;
 mod seccomp;
 mod secrets;
 mod servers;
+mod stats;
 mod tasks;
 mod verify;
 mod workspace;

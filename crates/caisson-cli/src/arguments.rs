@@ -59,6 +59,7 @@ pub(crate) enum Command {
     Pins(commands::pins::Args),
     Approvals(commands::approvals::Args),
     Audit(commands::audit::Args),
+    Stats(commands::stats::Args),
     Group(commands::group::Args),
     Connect(commands::clients::Connect),
     Disconnect(commands::clients::Disconnect),

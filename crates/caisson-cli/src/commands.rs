@@ -21,6 +21,7 @@ pub(crate) mod policy;
 pub(crate) mod remove;
 pub(crate) mod secret;
 pub(crate) mod server;
+pub(crate) mod stats;
 pub(crate) mod stdio;
 pub(crate) mod token;
 pub(crate) mod tools;
@@ -59,6 +60,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Pins(args) => client(pins::run(args, screen)),
         Command::Approvals(args) => client(approvals::run(args, screen)),
         Command::Audit(args) => client(audit::run(args, screen)),
+        Command::Stats(args) => client(stats::run(args, screen)),
         Command::Group(args) => client(group::run(args, screen)),
         Command::Connect(args) => client(clients::connect(args, screen)),
         Command::Disconnect(args) => client(clients::disconnect(args, screen)),

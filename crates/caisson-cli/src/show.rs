@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-pub(crate) use amount::{distance, now, size};
+pub(crate) use amount::{distance, latency, now, size};
 pub(crate) use progress::ProgressLine;
 pub(crate) use table::{Table, wrap};
 

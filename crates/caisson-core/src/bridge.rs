@@ -19,6 +19,7 @@ mod http_sse;
 mod legacy;
 mod local;
 mod message;
+mod meter;
 mod modern;
 mod negotiate;
 mod nesting;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::BridgeError;
 pub use local::{LocalClient, LocalError};
+pub use meter::Meter;
 pub use serve::Listener;
 pub use servers::{Installed, Servers};
 
@@ -104,6 +106,7 @@ pub struct Bridge {
     gate: Gate,
     servers: Arc<dyn Servers>,
     settings: BridgeSettings,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 /// What every connection shares.
@@ -116,6 +119,10 @@ struct Inner {
     exchanges: Arc<Exchanges>,
     rates: Arc<Rates>,
     seats: Arc<Seats>,
+    /// What tells its numbers; none where nobody asked for that.
+    meter: Option<Arc<dyn Meter>>,
+    /// Held while it does.
+    metering: tokio::sync::Mutex<()>,
     /// Cancelled when no new session is opened any more.
     draining: CancellationToken,
 }
@@ -123,6 +130,12 @@ struct Inner {
 impl Bridge {
     /// A bridge before `servers`, with `gate` deciding.
     pub fn new(gate: Gate, servers: impl Servers, settings: BridgeSettings) -> Self {
-        Self { gate, servers: Arc::new(servers), settings }
+        Self { gate, servers: Arc::new(servers), settings, meter: None }
+    }
+
+    /// With the numbers of `meter` at an address of their own.
+    #[must_use]
+    pub fn metered(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter: Some(meter), ..self }
     }
 }

@@ -55,6 +55,7 @@ use self::{
 };
 use crate::{
     audit::Audit,
+    metrics::Metrics,
     model::{
         By, Digest, Endpoint, Envelope, EnvelopeKind, Groups, Lasting, Marks, PinKind, Preset, Ruling,
         ServerName, Statement, Verb,
@@ -104,6 +105,8 @@ pub struct GateParts {
     pub audit: Audit,
     /// Whether the arguments of calls are noted there, as people are shown them.
     pub keeps_arguments: bool,
+    /// Where calls are counted.
+    pub metrics: Metrics,
 }
 
 /// Decides, for every session and every message. Cheap to clone.
@@ -154,8 +157,10 @@ impl Gate {
             review,
             audit,
             keeps_arguments,
+            metrics,
         } = parts;
-        let (ledger, counting) = (Ledger::new(audit, keeps_arguments), Mutex::default());
+        let ledger = Ledger::new(audit, metrics, known.clone(), keeps_arguments);
+        let counting = Mutex::default();
         Self(Arc::new(Inner {
             tokens,
             clock,
@@ -211,6 +216,14 @@ impl Gate {
     /// When the endpoint is outside the principal's scope.
     pub fn may_use(&self, principal: &Principal, endpoint: &Endpoint) -> Result<(), Denial> {
         decide::use_at_all(principal, endpoint, &self.0.groups.borrow())
+    }
+
+    /// Whether `principal` may read the numbers: how often tools were called, and what servers use.
+    ///
+    /// # Errors
+    /// When its token is for something else.
+    pub fn may_meter(&self, principal: &Principal) -> Result<(), Denial> {
+        decide::meter(principal)
     }
 
     /// Permits `principal` to open a session with `endpoint`.
@@ -513,6 +526,7 @@ impl GateParts {
             approvals: Approvals::open(state.clone(), events.clone(), clock.clone()).unwrap(),
             review: Review::new(state, events, clock.clone()),
             tokens,
+            metrics: Metrics::new(clock.clone(), TimeZone::UTC),
             clock,
             zone: TimeZone::UTC,
             groups: watch::channel(Arc::default()).1,

@@ -25,6 +25,7 @@ mod routes;
 mod secrets;
 mod servers;
 mod session;
+mod stats;
 mod streams;
 mod talk;
 #[cfg(test)]
@@ -63,6 +64,7 @@ use crate::{
     engine::{EngineChoice, EngineEnv, Engines},
     gate::{Clock, Gate, GateParts, approvals::Approvals, review::Review, tokens::Tokens},
     group::Groups,
+    metrics::Metrics,
     model::{EventSender, ServerState, utc},
     otlp::Exporter,
     pins::Pins,
@@ -118,6 +120,7 @@ struct Parts {
     pins: Pins,
     audit: Audit,
     anchors: Anchors,
+    metrics: Metrics,
     verifications: Verifications,
     /// Sockets of engines that this machine was told of, besides the usual ones.
     engine_sockets: Vec<PathBuf>,
@@ -209,6 +212,7 @@ impl Host {
         );
         let clients = Clients::new(clients, state.clone(), &paths.data);
         let clock: Clock = Arc::new(SystemTime::now);
+        let metrics = Metrics::new(clock.clone(), zone.clone());
         let gate = Gate::new(GateParts {
             tokens: Tokens::open(state.clone(), started)?,
             clock: clock.clone(),
@@ -220,6 +224,7 @@ impl Host {
             review: Review::new(state.clone(), events.clone(), clock),
             audit: audit.clone(),
             keeps_arguments: settings.audit.arguments == KeptArguments::Shown,
+            metrics: metrics.clone(),
         });
         let groups = Groups::new(gate.clone(), sandbox.clone(), registry.groups());
         let installed = Installed { sandbox: sandbox.clone(), groups };
@@ -242,6 +247,7 @@ impl Host {
             pins,
             audit,
             anchors,
+            metrics,
             verifications,
             engine_sockets,
             clients,
@@ -274,6 +280,7 @@ impl Host {
             tokio::spawn(exporter.run())
         });
         let anchoring = tokio::spawn(self.clone().keep_anchors());
+        let telling = tokio::spawn(self.clone().tell_counts());
         control::serve(listener, self.clone(), parts.shutdown.clone()).await;
         // An error here is the bridge's panic, which has been reported.
         drop(bridge.await);
@@ -283,6 +290,7 @@ impl Host {
         if let Some(exporting) = exporting {
             exporting.abort();
         }
+        telling.abort();
         parts.sandbox.shutdown().await;
         self.keep_anchor().await;
         tracing::info!("Caisson has stopped");

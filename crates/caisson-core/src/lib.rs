@@ -17,6 +17,7 @@ pub mod fuzzing;
 pub mod gate;
 pub mod group;
 pub mod host;
+pub mod metrics;
 pub mod model;
 pub mod otlp;
 pub mod pins;

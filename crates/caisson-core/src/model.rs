@@ -1,6 +1,7 @@
 //! The words Caisson is written in: typed values, parsed once at the edge. No I/O.
 
 mod bytes;
+mod counts;
 mod digest;
 mod endpoint;
 mod event;
@@ -26,6 +27,7 @@ mod visible;
 mod workspace;
 
 pub use bytes::MemorySize;
+pub use counts::CallCounts;
 pub use digest::{Digest, DigestError};
 pub use endpoint::Endpoint;
 pub use event::{Event, EventSender};

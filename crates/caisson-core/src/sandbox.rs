@@ -31,6 +31,7 @@ mod supervisor;
 mod traffic;
 mod verify;
 mod vessel;
+mod vitals;
 mod workspace;
 
 use std::{
@@ -88,8 +89,9 @@ pub use plan::{
     PlanLine, Spoken, Tmpfs, Ulimit, UserIds, UserNamespace, VolumeMount,
 };
 pub use session::{MOST_MESSAGE, Session, SessionReceiver, SessionSender};
-pub use traffic::{Reached, Traffic, Tried};
+pub use traffic::{Reached, Traffic, TrafficSums, Tried};
 pub use verify::Surroundings;
+pub use vitals::{Running, Vitals};
 pub use workspace::{Collected, Snapshot};
 
 /// How long a shutdown may take; then the pipes are closed, which ends every container all the same.
@@ -229,6 +231,14 @@ impl Sandbox {
     /// When there is no such server.
     pub fn traffic(&self, name: &ServerName) -> Result<Traffic, SandboxError> {
         self.handle(name, |handle| handle.book.read())
+    }
+
+    /// What all connections of a server have carried since Caisson started.
+    ///
+    /// # Errors
+    /// When there is no such server.
+    pub fn traffic_sums(&self, name: &ServerName) -> Result<TrafficSums, SandboxError> {
+        self.handle(name, |handle| handle.book.sums())
     }
 
     /// Lets a server reach a host until it stops. What it tried there is settled.

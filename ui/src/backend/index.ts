@@ -21,8 +21,10 @@ export type {
   Refused,
   RemovedServer,
   ServerName,
+  ServerStats,
   ServerState,
   ServerView,
+  Stats,
 } from './bindings/api';
 export type { Link } from './bindings/desktop';
 export type { NoticeBody } from './transport';

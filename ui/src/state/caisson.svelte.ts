@@ -155,6 +155,7 @@ class Caisson {
       case 'verify':
       case 'groups':
       case 'policy':
+      case 'counted':
         break;
     }
   }

@@ -1,6 +1,6 @@
 use caisson_core::{
     control::api::{NoticeBody, SubscribeEvents},
-    model::Event,
+    model::{CallCounts, Event},
 };
 
 use super::{Outcome, approvals, list, network};
@@ -79,6 +79,10 @@ pub(super) fn text(event: &Event) -> String {
             )
         }
         Event::Reviewed { server } => format!("{server}: what it says of itself was decided on"),
+        Event::Counted { server, counts } => {
+            let CallCounts { calls, failed, denied, .. } = counts;
+            format!("{server}: {calls} calls so far, {failed} failed; {denied} were denied")
+        }
         Event::Paused { paused: true } => "all servers are paused".into(),
         Event::Paused { paused: false } => "servers may run again".into(),
     }

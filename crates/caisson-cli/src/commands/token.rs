@@ -41,14 +41,21 @@ Examples:
   caisson token issue --server everything --ttl 1h
   caisson token issue --server memory --tool read_graph --subject nightly-job
   caisson token issue --server group/work --ttl 8h
+  caisson token issue --metrics --subject prometheus
   caisson token issue --all --json")]
 struct Issue {
     /// A server it opens, or group/NAME; can be given several times
-    #[arg(long = "server", value_name = "SERVER", required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        long = "server", value_name = "SERVER", required_unless_present_any = ["all", "metrics"],
+        conflicts_with_all = ["all", "metrics"]
+    )]
     servers: Vec<Endpoint>,
     /// It opens every server, also later ones
     #[arg(long)]
     all: bool,
+    /// It opens no server, and reads the numbers at /metrics
+    #[arg(long, conflicts_with_all = ["all", "tools"])]
+    metrics: bool,
     /// A tool it may call; without this, every tool of those servers
     #[arg(long = "tool", value_name = "TOOL")]
     tools: Vec<String>,
@@ -94,8 +101,12 @@ pub(crate) async fn run(args: Args, screen: &Screen) -> Outcome {
 }
 
 async fn issue(args: Issue, screen: &Screen) -> Outcome {
-    let Issue { servers, all, tools, ttl, subject } = args;
-    let servers = if all { TokenServers::All } else { TokenServers::Only(servers) };
+    let Issue { servers, all, metrics, tools, ttl, subject } = args;
+    let servers = match (all, metrics) {
+        (true, _) => TokenServers::All,
+        (false, true) => TokenServers::Metrics,
+        (false, false) => TokenServers::Only(servers),
+    };
     let tools = (!tools.is_empty()).then_some(tools);
     let ttl = ttl.map(|ttl| ttl.as_secs());
     let issued = reach::call(&IssueToken { subject, servers, tools, ttl }).await?;
@@ -145,6 +156,7 @@ async fn list(screen: &Screen) -> Outcome {
 fn reach_of(token: &TokenView) -> String {
     let servers = match &token.servers {
         TokenServers::All => "all".to_owned(),
+        TokenServers::Metrics => "none (metrics)".to_owned(),
         TokenServers::Only(servers) => servers.iter().map(Endpoint::to_string).collect::<Vec<_>>().join(", "),
     };
     match &token.tools {

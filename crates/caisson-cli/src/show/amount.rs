@@ -30,6 +30,16 @@ pub(crate) fn distance(from: u64, to: u64) -> String {
     }
 }
 
+/// How long something took, which is known in microseconds.
+pub(crate) fn latency(micros: u64) -> String {
+    match micros {
+        0..=999 => format!("{micros} µs"),
+        1000..=9949 => format!("{}.{} ms", (micros + 50) / 1000, (micros + 50) % 1000 / 100),
+        9950..=999_499 => format!("{} ms", (micros + 500) / 1000),
+        _ => format!("{}.{} s", (micros + 50_000) / 1_000_000, (micros + 50_000) % 1_000_000 / 100_000),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +54,23 @@ mod tests {
             (u64::MAX, "17179869183.9 GiB"),
         ] {
             assert_eq!(size(bytes), meant);
+        }
+    }
+
+    #[test]
+    fn latencies() {
+        for (micros, meant) in [
+            (0, "0 µs"),
+            (999, "999 µs"),
+            (1000, "1.0 ms"),
+            (9949, "9.9 ms"),
+            (9950, "10 ms"),
+            (999_499, "999 ms"),
+            (999_500, "1.0 s"),
+            (2_345_000, "2.3 s"),
+            (3_600_000_000, "3600.0 s"),
+        ] {
+            assert_eq!(latency(micros), meant);
         }
     }
 }

@@ -50,6 +50,12 @@ impl Inner {
     ) -> (Response<Answer>, Option<Turn>) {
         let (parts, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = parts;
+        if self.is_metered(&uri) {
+            return match self.meter(&method, &uri, &headers).await {
+                Ok((response, turn)) => (response, Some(turn)),
+                Err(refusal) => (refusal.into_response(None), None),
+            };
+        }
         let admitted = self.admit(&uri, headers).and_then(|(route, admitted)| {
             Ok((route, self.rates.take(admitted.principal.caller())?, admitted))
         });
@@ -129,7 +135,7 @@ fn keeps_no_session(headers: &HeaderMap) -> bool {
 }
 
 /// The token in the `Authorization` header (RFC 6750, section 2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
     let value = guard::single(headers, &AUTHORIZATION).ok().flatten().ok_or(Refusal::NoToken)?;
     let (scheme, token) = value.split_once(' ').ok_or(Refusal::NoToken)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refusal::NoToken) }

@@ -1,7 +1,7 @@
 use crate::model::Endpoint;
 
-/// What a path names. Every address of the bridge is listed here: those of the server NAME begin with `/s/NAME`, those
-/// of a group with `/g/NAME`.
+/// What a path names. Every address of the bridge is listed here but that of the numbers: those of the server NAME
+/// begin with `/s/NAME`, those of a group with `/g/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route {
     /// `…/mcp`: by Streamable HTTP.

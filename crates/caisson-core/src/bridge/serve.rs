@@ -88,12 +88,25 @@ impl Bridge {
 impl Bridge {
     /// What all connections to `port` share.
     pub(super) fn begin(self, port: u16, draining: CancellationToken) -> Arc<Inner> {
-        let Self { gate, servers, settings } = self;
+        let Self { gate, servers, settings, meter } = self;
+        let metering = tokio::sync::Mutex::new(());
         let sessions = Arc::new(Table::new(settings.sessions_per_client));
         let exchanges = Arc::new(Exchanges::new(settings.exchanges_per_client));
         let rates = Rates::new(settings.requests_per_second, settings.requests_at_once);
         let seats = Seats::new(settings.connections);
-        Arc::new(Inner { port, gate, servers, settings, sessions, exchanges, rates, seats, draining })
+        Arc::new(Inner {
+            port,
+            gate,
+            servers,
+            settings,
+            sessions,
+            exchanges,
+            rates,
+            seats,
+            meter,
+            metering,
+            draining,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod crossing;
 mod fake;
 mod http_sse;
 mod limits;
+mod metered;
 mod modern;
 mod resuming;
 mod stateless;
@@ -24,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Bridge, BridgeError, BridgeSettings};
+use super::{Bridge, BridgeError, BridgeSettings, Meter};
 use crate::{
     gate::{
         Gate, GateParts, Scope,
@@ -49,13 +50,17 @@ struct Setup {
 
 impl Setup {
     async fn with(settings: BridgeSettings) -> Self {
+        Self::of(settings, None).await
+    }
+
+    async fn of(settings: BridgeSettings, meter: Option<Arc<dyn Meter>>) -> Self {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
         let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
         let (token, text) = gate.tokens().issue("test", Scope::All, None, SystemTime::now()).unwrap();
         let listener = Bridge::bind(0).await.unwrap();
         let fake = Fake::default();
         let shutdown = CancellationToken::new();
-        let bridge = Bridge::new(gate.clone(), fake.clone(), settings);
+        let bridge = Bridge { meter, ..Bridge::new(gate.clone(), fake.clone(), settings) };
         let port = listener.port();
         let served = tokio::spawn(bridge.serve(listener, shutdown.clone()));
         Self { port, gate, fake, token: text.expose().to_owned(), id: token.id, shutdown, served }

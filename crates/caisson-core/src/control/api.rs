@@ -15,6 +15,7 @@ mod network;
 mod pin;
 mod secret;
 mod server;
+mod stats;
 mod stream;
 mod token;
 mod verify;
@@ -46,6 +47,7 @@ pub use server::{
     RestartServer, ServerDetails, ServerList, ServerView, ShowServer, StartServer, StopServer, Tool,
     ToolList,
 };
+pub use stats::{CallStats, ReadStats, ServerStats, Stats, ToolStats};
 pub use stream::{
     Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
 };
@@ -129,6 +131,7 @@ methods! {
     "audit.export": ExportAudit => AuditExport,
     "audit.check": CheckAudit => AuditReport,
     "audit.anchor": AnchorAudit => AuditAnchor,
+    "stats.read": ReadStats => Stats,
     "server.verify": VerifyServer => VerifyReport,
     "install.prepare": PrepareInstall => Prepared,
     "install.accept": AcceptInstall => ServerView,

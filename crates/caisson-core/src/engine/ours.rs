@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use bollard::query_parameters::StatsOptionsBuilder;
+use bollard::{models::ContainerMemoryStats, query_parameters::StatsOptionsBuilder};
 use futures::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -40,7 +40,7 @@ pub(super) struct Listed {
 /// What a container uses. Engines that cannot count leave things out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ContainerUse {
-    /// Memory, in bytes.
+    /// Memory, in bytes, without what the kernel keeps of files and would give back.
     #[ts(type = "number | null")]
     pub memory: Option<u64>,
     /// Processor time since its start, in nanoseconds.
@@ -89,9 +89,35 @@ impl Engine {
             return ContainerUse::default();
         };
         ContainerUse {
-            memory: stats.memory_stats.and_then(|memory| memory.usage),
+            memory: stats.memory_stats.as_ref().and_then(held),
             cpu_nanos: stats.cpu_stats.and_then(|cpu| cpu.cpu_usage).and_then(|usage| usage.total_usage),
             processes: stats.pids_stats.and_then(|pids| pids.current),
         }
+    }
+}
+
+/// The memory a container holds, counted as `docker stats` does.
+fn held(memory: &ContainerMemoryStats) -> Option<u64> {
+    // What they are called by control groups of version 1, and of version 2.
+    let files = ["total_inactive_file", "inactive_file"];
+    let files = memory.stats.as_ref().and_then(|stats| files.iter().find_map(|name| stats.get(*name)));
+    Some(memory.usage?.saturating_sub(files.copied().unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_what_a_container_holds() {
+        let memory = |usage, stats: &[(&str, u64)]| {
+            let stats = stats.iter().map(|(name, bytes)| ((*name).to_owned(), *bytes)).collect();
+            held(&ContainerMemoryStats { usage, stats: Some(stats), ..ContainerMemoryStats::default() })
+        };
+        assert_eq!(memory(Some(100), &[("inactive_file", 30)]), Some(70));
+        assert_eq!(memory(Some(100), &[("inactive_file", 5), ("total_inactive_file", 40)]), Some(60));
+        assert_eq!(memory(Some(100), &[("inactive_file", 200)]), Some(0));
+        assert_eq!(memory(Some(100), &[]), Some(100));
+        assert_eq!(memory(None, &[("inactive_file", 30)]), None);
     }
 }

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Denial, Permit, Permitted, Principal, ToolScope, Who, tokens::Token};
+use super::{Denial, Permit, Permitted, Principal, Scope, ToolScope, Who, tokens::Token};
 use crate::model::{Endpoint, Envelope, EnvelopeKind, Group, GroupName, Groups, ServerName, passes_for};
 
 /// Whether a known token is good at this time.
@@ -20,6 +20,15 @@ pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> 
         return Err(Denial::ExpiredToken);
     }
     Ok(())
+}
+
+/// Whether the numbers may be read. A collector's token is for nothing else, and a token for servers is not for it.
+pub(super) fn meter(principal: &Principal) -> Result<(), Denial> {
+    match principal.who() {
+        Who::Local(_) => Ok(()),
+        Who::Client(client) if *client.scope == Scope::Metrics => Ok(()),
+        Who::Client(_) => Err(Denial::Metrics),
+    }
 }
 
 /// Whether a session may be opened.
@@ -170,7 +179,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::gate::{LocalCaller, Scope};
+    use crate::gate::LocalCaller;
 
     fn name(name: &str) -> ServerName {
         name.parse().unwrap()
@@ -209,8 +218,24 @@ mod tests {
         for all in [Principal::client(token(Scope::All)), Principal::local(LocalCaller::Shim)] {
             assert_eq!(open(&all, "b").map(|permit| permit.server().cloned()), Ok(Some(name("b"))));
         }
-        let none = Principal::client(token(Scope::only([])));
-        assert!(open(&none, "a").is_err());
+        for none in [Scope::only([]), Scope::Metrics] {
+            assert!(open(&Principal::client(token(none)), "a").is_err());
+        }
+    }
+
+    #[test]
+    fn the_numbers_are_for_a_collector_and_the_user() {
+        let client = |scope| meter(&Principal::client(token(scope)));
+        assert_eq!(client(Scope::Metrics), Ok(()));
+        assert_eq!(meter(&Principal::local(LocalCaller::Control)), Ok(()));
+        for scope in [Scope::All, Scope::only([]), Scope::only([name("a").into()])] {
+            assert_eq!(client(scope), Err(Denial::Metrics));
+        }
+        let groups = Groups::from([("work".parse().unwrap(), Group::new(vec![name("a")], false).unwrap())]);
+        let collector = Principal::client(token(Scope::Metrics));
+        for endpoint in ["a", "group/work"] {
+            assert!(use_at_all(&collector, &endpoint.parse().unwrap(), &groups).is_err(), "{endpoint}");
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub enum Denial {
         /// The tool, as the message names it.
         tool: String,
     },
+    /// The token is for servers, and not for the numbers.
+    #[error("this token is not for the metrics; issue one with `caisson token issue --metrics`")]
+    Metrics,
     /// A tool call that does not say, once and as text, which tool it calls.
     #[error("this tool call names no tool, so it cannot be decided")]
     NamelessCall,
@@ -123,6 +126,7 @@ impl Denial {
             | Self::Server { .. }
             | Self::Group { .. }
             | Self::Tool { .. }
+            | Self::Metrics
             | Self::Unreviewed { .. }
             | Self::NamelessCall => false,
             Self::Unclear { .. }

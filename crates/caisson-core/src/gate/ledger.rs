@@ -9,19 +9,22 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Denial,
+    Denial, Known,
     principal::Visit,
     scan::{Direction, Finding},
 };
 use crate::{
     audit::{Audit, Happening, Phase, Written},
+    metrics::{Metrics, Series},
     model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName},
 };
 
 /// Notes what became of calls. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Ledger {
     audit: Audit,
+    metrics: Metrics,
+    known: Arc<dyn Known>,
     /// The number of the last call.
     calls: Arc<AtomicU64>,
     /// Whether the arguments of calls are kept, as people are shown them.
@@ -44,6 +47,7 @@ pub(super) struct Entry<'a> {
 #[derive(Debug)]
 pub struct OpenCall {
     audit: Audit,
+    series: Arc<Series>,
     /// The request's id; none for a call that wants no answer.
     id: Option<RequestId>,
     number: u64,
@@ -56,8 +60,8 @@ pub struct OpenCall {
 }
 
 impl Ledger {
-    pub(super) fn new(audit: Audit, keeps_arguments: bool) -> Self {
-        Self { audit, calls: Arc::default(), keeps_arguments }
+    pub(super) fn new(audit: Audit, metrics: Metrics, known: Arc<dyn Known>, keeps_arguments: bool) -> Self {
+        Self { audit, metrics, known, calls: Arc::default(), keeps_arguments }
     }
 
     /// The arguments of a call as they are kept, if they are.
@@ -81,8 +85,11 @@ impl Ledger {
                 shown: entry.shown,
             },
         );
+        let series = self.series(entry.server, entry.tool);
+        series.called();
         OpenCall {
             audit: self.audit.clone(),
+            series,
             id,
             number,
             server: entry.server.clone(),
@@ -95,6 +102,7 @@ impl Ledger {
 
     /// A call is refused.
     pub(super) fn refuse(&self, visit: &Visit, server: &ServerName, tool: &str, denial: &Denial) {
+        self.series(server, tool).denied();
         self.note(
             server,
             Happening::Denied {
@@ -152,6 +160,10 @@ impl Ledger {
         );
     }
 
+    fn series(&self, server: &ServerName, tool: &str) -> Arc<Series> {
+        self.metrics.series(server, tool, || self.known.tool(server, tool).is_some())
+    }
+
     fn note(&self, server: &ServerName, happening: Happening) {
         self.audit.note(server, Phase::Run, happening);
     }
@@ -172,9 +184,11 @@ impl OpenCall {
     /// before their call is in the audit.
     pub fn answered(mut self, message: &[u8]) -> Written {
         self.answered = true;
+        let failed = has_failed(message);
+        self.series.answered(self.began.elapsed(), failed);
         let happening = Happening::Answered {
             call: self.number,
-            failed: has_failed(message),
+            failed,
             bytes: message.len() as u64,
             lasted: self.lasted(),
         };
@@ -190,6 +204,7 @@ impl OpenCall {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         if !self.answered && self.id.is_some() {
+            self.series.unanswered();
             let happening = Happening::Unanswered { call: self.number, lasted: self.lasted() };
             self.audit.note(&self.server, Phase::Run, happening);
         }

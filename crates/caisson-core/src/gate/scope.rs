@@ -13,6 +13,8 @@ pub enum Scope {
     All,
     /// These servers, and the servers of these groups.
     Only(BTreeMap<Endpoint, ToolScope>),
+    /// No server: the numbers alone.
+    Metrics,
 }
 
 /// What of one server a token may be used for.
@@ -36,12 +38,17 @@ impl Scope {
         match self {
             Self::All => true,
             Self::Only(endpoints) => endpoints.contains_key(endpoint),
+            Self::Metrics => false,
         }
     }
 
     /// What of `server` is in it, with `groups` as they are at the moment; none when the server is outside.
     pub fn of(&self, server: &ServerName, groups: &Groups) -> Option<&ToolScope> {
-        let Self::Only(endpoints) = self else { return Some(&ToolScope::All) };
+        let endpoints = match self {
+            Self::All => return Some(&ToolScope::All),
+            Self::Only(endpoints) => endpoints,
+            Self::Metrics => return None,
+        };
         let holds = |endpoint: &Endpoint| match endpoint {
             Endpoint::Server(name) => name == server,
             Endpoint::Group(name) => groups.get(name).is_some_and(|group| group.servers().contains(server)),

@@ -1,10 +1,15 @@
 //! Keeps the bridge listening on its one port, for as long as the host serves.
 
-use std::{sync::PoisonError, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
 
 use super::Host;
 use crate::{
-    bridge::{Bridge, BridgeSettings},
+    bridge::{Bridge, BridgeSettings, Meter},
     model::Endpoint,
 };
 
@@ -49,7 +54,15 @@ pub(super) async fn serve(host: Host, files: u64) {
         ..usual
     };
     let bridge = Bridge::new(parts.gate.clone(), parts.installed.clone(), settings);
+    let bridge =
+        if parts.settings.metrics.prometheus { bridge.metered(Arc::new(host.clone())) } else { bridge };
     bridge.serve(listener, shutdown).await;
+}
+
+impl Meter for Host {
+    fn read(&self) -> BoxFuture<'_, String> {
+        Box::pin(self.exposition())
+    }
 }
 
 impl Host {

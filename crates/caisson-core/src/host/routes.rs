@@ -19,10 +19,10 @@ use crate::{
             DisconnectClient, Doctor, Done, DropSnapshot, ErrorCode, ExportAudit, ForgetHost, GetPlan,
             GetStatus, IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers,
             ListTokens, ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall,
-            Propose, ReadAudit, ReadLogs, RemoveGroup, RemoveSecret, RemoveServer, Request, ResetWorkspace,
-            RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset, SetSecret,
-            ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace, StartServer,
-            StopServer, SubscribeEvents, Ticket, VerifyServer,
+            Propose, ReadAudit, ReadLogs, ReadStats, RemoveGroup, RemoveSecret, RemoveServer, Request,
+            ResetWorkspace, RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset,
+            SetSecret, ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace,
+            StartServer, StopServer, SubscribeEvents, Ticket, VerifyServer,
         },
     },
     model::{Event, Progress, ProgressSink, ServerName},
@@ -114,6 +114,7 @@ impl Service for Host {
             AnchorAudit::METHOD => {
                 through(&call, async move |it: AnchorAudit| host.anchor_audit(it.renew).await).await
             }
+            ReadStats::METHOD => wait(&call, async |it: ReadStats| host.stats(it).await).await,
             AllowHost::METHOD => {
                 through(&call, async move |it: AllowHost| host.allow_host(&it.server, it.rule, it.once).await)
                     .await

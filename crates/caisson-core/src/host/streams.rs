@@ -9,6 +9,7 @@ use crate::{
         Notices,
         api::{self, ApiError, LogTail, NoticeBody, ReadLogs},
     },
+    model::ServerName,
     registry::RegistryChange,
     sandbox::LogLine,
 };
@@ -32,7 +33,7 @@ impl Host {
                             host.configured(Some(&name), Part::Server, name.as_str(), "changed in its file");
                         }
                     }
-                    Ok(RegistryChange { name, server: None }) => host.0.sandbox.forget(&name),
+                    Ok(RegistryChange { name, server: None }) => host.forget(&name),
                     Err(RecvError::Lagged(_)) => host.define_all(),
                     Err(RecvError::Closed) => return,
                 }
@@ -59,7 +60,7 @@ impl Host {
         let listed = self.0.registry.list();
         for (name, _) in self.0.sandbox.states() {
             if !listed.iter().any(|listed| listed.name == name) {
-                self.0.sandbox.forget(&name);
+                self.forget(&name);
             }
         }
         for listed in listed {
@@ -67,6 +68,11 @@ impl Host {
                 self.0.sandbox.define(&listed.name, server);
             }
         }
+    }
+
+    fn forget(&self, name: &ServerName) {
+        self.0.sandbox.forget(name);
+        self.0.metrics.forget(name);
     }
 
     /// Sends every event from here on.

@@ -30,7 +30,7 @@ impl Host {
         }
         let scope = self.scope(&servers, tools)?;
         let named: &[Endpoint] = match &servers {
-            TokenServers::All => &[],
+            TokenServers::All | TokenServers::Metrics => &[],
             TokenServers::Only(servers) => servers,
         };
         let urls: Vec<String> = named.iter().map(|endpoint| self.url(endpoint)).collect();
@@ -73,7 +73,7 @@ impl Host {
         let mut revoked = 0;
         for token in self.0.gate.tokens().list() {
             let only = match &*token.scope {
-                Scope::All => false,
+                Scope::All | Scope::Metrics => false,
                 Scope::Only(endpoints) => endpoints.len() == 1 && endpoints.contains_key(endpoint),
             };
             if only && !token.revoked && self.0.gate.tokens().revoke(&token.id)? {
@@ -92,7 +92,8 @@ impl Host {
     fn scope(&self, servers: &TokenServers, tools: Option<Vec<String>>) -> Result<Scope, ApiError> {
         let names = match (servers, &tools) {
             (TokenServers::All, None) => return Ok(Scope::All),
-            (TokenServers::All, Some(_)) => {
+            (TokenServers::Metrics, None) => return Ok(Scope::Metrics),
+            (TokenServers::All | TokenServers::Metrics, Some(_)) => {
                 return Err(ApiError::new(ErrorCode::Invalid, "tools belong to servers")
                     .fix("name the servers whose tools these are"));
             }
@@ -117,6 +118,7 @@ impl Host {
 fn view(token: &Token) -> TokenView {
     let (servers, tools) = match &*token.scope {
         Scope::All => (TokenServers::All, None),
+        Scope::Metrics => (TokenServers::Metrics, None),
         Scope::Only(servers) => {
             let tools: BTreeSet<String> = servers
                 .values()

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 use ts_rs::TS;
 
-use super::{HostRule, Outcome, PinKind, Progress, Question, QuestionId, Refused, ServerName, ServerState};
+use super::{
+    CallCounts, HostRule, Outcome, PinKind, Progress, Question, QuestionId, Refused, ServerName, ServerState,
+};
 
 /// Something that happened, for everyone who watches: the CLI, the window, the tray.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -127,6 +129,14 @@ pub enum Event {
     Reviewed {
         /// The server.
         server: ServerName,
+    },
+    /// Calls of a server were counted. Told at most once in a few seconds, and only while somebody watches.
+    Counted {
+        /// The server.
+        server: ServerName,
+        /// What became of all its calls.
+        #[serde(flatten)]
+        counts: CallCounts,
     },
     /// All servers were paused, or may run again.
     Paused {

@@ -50,6 +50,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// Where the record is sent to.
     pub otlp: OtlpSettings,
+    /// What becomes of the numbers.
+    pub metrics: MetricsSettings,
 }
 
 /// What `settings.toml` says of OpenTelemetry.
@@ -58,6 +60,14 @@ pub struct Settings {
 pub struct OtlpSettings {
     /// The collector; none means that nothing is sent.
     pub collector: Option<CollectorUrl>,
+}
+
+/// What becomes of the numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// Whether the bridge tells them at `/metrics`, in Prometheus' format, to who has a token for them.
+    pub prometheus: bool,
 }
 
 impl Default for Settings {
@@ -72,6 +82,7 @@ impl Default for Settings {
             pypi_index: None,
             audit: AuditSettings::default(),
             otlp: OtlpSettings::default(),
+            metrics: MetricsSettings::default(),
         }
     }
 }
@@ -294,6 +305,7 @@ mod tests {
         assert!(
             settings.ca_bundle.is_some() && settings.npm_registry.is_some() && settings.pypi_index.is_some()
         );
+        assert!(settings.metrics.prometheus);
     }
 
     #[test]
@@ -316,6 +328,7 @@ mod tests {
             ("[audit]\nentries = 0\n", "0 entries would keep nothing"),
             ("[audit]\narguments = \"all\"\n", "line 2, column 13: "),
             ("ca_bundle = \"certs.pem\"\n", "line 1, column 13: the path must be absolute"),
+            ("[metrics]\nprometheus = 1\n", "line 2, column 14: "),
             ("npm_registry = \"ftp://x/\"\n", "does not begin with https"),
         ] {
             let (_folder, settings) = written(text);

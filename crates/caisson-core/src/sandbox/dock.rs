@@ -9,7 +9,7 @@ use super::{
     vessel::{Dock, Hull, ImageSettings, Vessel},
 };
 use crate::{
-    engine::{ContainerHandle, ContainerId, EngineFacts, Engines, OurVolume},
+    engine::{ContainerHandle, ContainerId, ContainerUse, EngineFacts, Engines, OurVolume},
     model::Digest,
 };
 
@@ -64,6 +64,16 @@ impl Dock for EngineDock {
         Box::pin(async move {
             let id = ContainerId::from(container.to_owned());
             Ok(self.engines.get().await?.inspect(&id).await?)
+        })
+    }
+
+    fn uses<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ContainerUse> {
+        Box::pin(async move {
+            let id = ContainerId::from(container.to_owned());
+            match self.engines.get().await {
+                Ok(engine) => engine.stats(&id).await,
+                Err(_) => ContainerUse::default(),
+            }
         })
     }
 

@@ -21,11 +21,12 @@ use super::{
     outbound,
     start::{Common, Start},
     traffic::Book,
+    vitals::Vitals,
 };
 use crate::{
     audit::{Happening, Phase},
     gate::CallerId,
-    model::{Event, LifeSettings, Server, ServerName, ServerState},
+    model::{Event, LifeSettings, Server, ServerName, ServerState, utc},
 };
 
 /// How long a server may take to stop when asked, before it is killed.
@@ -89,6 +90,7 @@ pub(super) struct Handle {
     pub(super) allowance: Arc<Allowance>,
     pub(super) book: Book,
     pub(super) logs: Logs,
+    pub(super) vitals: watch::Receiver<Vitals>,
     /// What speaks to the server for clients of either era.
     pub(super) front: Arc<Front>,
 }
@@ -101,6 +103,7 @@ impl Handle {
         let book = Book::new(common.clock);
         let (server, server_seen) = watch::channel(Arc::new(server));
         let (state_sender, state) = watch::channel(ServerState::Stopped);
+        let (vitals_sender, vitals) = watch::channel(Vitals::default());
         let (notes, noted) = mpsc::unbounded_channel();
         let logs = Logs::new(common.clock);
         let pins = common.pins.clone();
@@ -112,6 +115,7 @@ impl Handle {
             book: book.clone(),
             logs: logs.clone(),
             state: state_sender,
+            vitals: vitals_sender,
             notes,
             life: Life::Stopped,
             run: 0,
@@ -138,7 +142,7 @@ impl Handle {
             // Nobody waits for it; how it goes is to be seen in its state.
             drop(asks.send(Ask::Start(oneshot::channel().0)));
         }
-        Self { asks, state, server, allowance, book, logs, front }
+        Self { asks, state, server, allowance, book, logs, vitals, front }
     }
 }
 
@@ -150,6 +154,7 @@ struct Supervisor {
     book: Book,
     logs: Logs,
     state: watch::Sender<ServerState>,
+    vitals: watch::Sender<Vitals>,
     notes: mpsc::UnboundedSender<Note>,
     life: Life,
     /// The number of the latest container.
@@ -255,12 +260,15 @@ impl Supervisor {
             Note::Up { result: Err(_), .. } if stopping => self.step(LifeEvent::Halted),
             Note::Up { result: Ok(UpLink(link)), .. } => {
                 self.watch(&link);
+                let now = utc::millis((self.common.clock)());
+                self.vitals.send_modify(|vitals| vitals.came_up(link.container(), now));
                 self.link = Some(link);
                 self.step(LifeEvent::Started);
             }
             Note::Up { result: Err(error), .. } => {
                 let reason = error.to_string();
                 self.logs.note(&format!("could not be started: {reason}"));
+                self.vitals.send_modify(Vitals::failed);
                 self.note(Happening::NotStarted { reason: reason.clone() });
                 let may_pass = error.may_pass();
                 self.last_error = Some(error);
@@ -271,6 +279,7 @@ impl Supervisor {
             Note::Ended { end, .. } => {
                 self.logs.note(&format!("has ended: {}", end.reason));
                 self.link = None;
+                self.vitals.send_modify(Vitals::failed);
                 self.over(Happening::Ended { reason: end.reason.clone() });
                 self.step(LifeEvent::Ended { reason: end.reason });
             }
@@ -401,6 +410,7 @@ impl Supervisor {
     /// The container is gone, and with it what was allowed while it ran.
     fn over(&self, happening: Happening) {
         self.note(happening);
+        self.vitals.send_modify(Vitals::is_gone);
         self.allowance.take_back(None);
     }
 

@@ -76,6 +76,21 @@ pub struct Traffic {
     pub missed: Vec<(Missed, u64)>,
 }
 
+/// What all connections of a server have carried, since Caisson started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct TrafficSums {
+    /// Connections so far.
+    pub connections: u64,
+    /// Of these, those that are open.
+    pub open: u64,
+    /// Bytes the server has sent.
+    pub sent: u64,
+    /// Bytes it got.
+    pub received: u64,
+    /// How often it was refused: a connection, or a name.
+    pub refused: u64,
+}
+
 type Target = (String, u16);
 
 /// The book of one server. Cheap to clone.
@@ -90,6 +105,8 @@ struct Pages {
     reached: HashMap<Target, Page>,
     tried: HashMap<Target, Tried>,
     missed: HashMap<Missed, u64>,
+    /// Of hosts that were forgotten, too; without the bytes of connections that are open.
+    sums: TrafficSums,
 }
 
 #[derive(Debug, Default)]
@@ -111,6 +128,7 @@ impl Book {
     pub(super) fn opened(&self, host: &str, port: u16) -> Arc<Tally> {
         let (now, tally) = (self.now(), Arc::new(Tally::default()));
         let mut pages = self.pages();
+        pages.sums.connections += 1;
         make_room(&mut pages.reached, |page| (!page.open.is_empty(), page.last));
         let page = pages.reached.entry((host.to_owned(), port)).or_default();
         page.connections += 1;
@@ -122,6 +140,8 @@ impl Book {
     /// A connection is over.
     pub(super) fn closed(&self, host: &str, port: u16, tally: &Arc<Tally>) {
         let mut pages = self.pages();
+        pages.sums.sent += tally.sent();
+        pages.sums.received += tally.received();
         let Some(page) = pages.reached.get_mut(&(host.to_owned(), port)) else { return };
         page.open.retain(|open| !Arc::ptr_eq(open, tally));
         page.sent += tally.sent();
@@ -132,6 +152,7 @@ impl Book {
     pub(super) fn refused(&self, host: &str, port: u16, no: &NoWay) {
         let now = self.now();
         let mut pages = self.pages();
+        pages.sums.refused += 1;
         make_room(&mut pages.tried, |tried| (false, tried.last));
         let new = || Tried {
             host: host.to_owned(),
@@ -168,6 +189,17 @@ impl Book {
                 || rule.matches(&tried.host, tried.rule.as_ref().map_or(tried.port, HostRule::port))
         };
         self.pages().tried.retain(|_, tried| !settled(tried));
+    }
+
+    pub(super) fn sums(&self) -> TrafficSums {
+        let pages = self.pages();
+        let mut sums = pages.sums;
+        for tally in pages.reached.values().flat_map(|page| &page.open) {
+            sums.open += 1;
+            sums.sent += tally.sent();
+            sums.received += tally.received();
+        }
+        sums
     }
 
     pub(super) fn read(&self) -> Traffic {
@@ -250,6 +282,9 @@ mod tests {
         let traffic = book.read();
         assert_eq!((traffic.tried.len(), traffic.reached.len()), (MOST_REMEMBERED, MOST_REMEMBERED));
         assert!(traffic.reached.iter().any(|reached| reached.host == "kept.example"));
+        let sums = TrafficSums { connections: 2001, open: 1, refused: 2000, ..TrafficSums::default() };
+        assert_eq!(book.sums(), sums);
         book.closed("kept.example", 443, &kept);
+        assert_eq!(book.sums(), TrafficSums { open: 0, ..sums });
     }
 }

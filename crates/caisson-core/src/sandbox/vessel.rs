@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use super::{Plan, StartError};
 use crate::{
     egress::Hatch,
-    engine::{EngineFacts, OurVolume, Pipe},
+    engine::{ContainerUse, EngineFacts, OurVolume, Pipe},
     model::Digest,
 };
 
@@ -63,6 +63,8 @@ pub(super) trait Dock: Send + Sync + 'static {
     fn probe(&self) -> BoxFuture<'_, Result<String, StartError>>;
     /// What the engine says of a container, in its own words.
     fn inspect<'a>(&'a self, container: &'a str) -> BoxFuture<'a, Result<serde_json::Value, StartError>>;
+    /// What a container uses; nothing where that cannot be known.
+    fn uses<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ContainerUse>;
     /// Removes a container, if it is still there.
     fn remove<'a>(&'a self, container: &'a str) -> BoxFuture<'a, ()>;
     /// Removes a volume, and says whether it was there.

@@ -134,6 +134,12 @@ pub(super) async fn refusal(response: Response<Incoming>) -> (u16, i64, String) 
     (status, body["error"]["code"].as_i64().unwrap(), body["error"]["message"].as_str().unwrap().to_owned())
 }
 
+/// A response's body, as text.
+pub(super) async fn body(response: Response<Incoming>) -> String {
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
 /// All messages of a response, whichever way they come.
 pub(super) async fn messages(response: Response<Incoming>) -> Vec<Value> {
     assert_eq!(response.status(), StatusCode::OK);

@@ -28,6 +28,8 @@ pub enum TokenServers {
     All,
     /// These alone, and the servers of these groups.
     Only(Vec<Endpoint>),
+    /// None: the metrics alone.
+    Metrics,
 }
 
 /// The answer to [`IssueToken`].

@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     egress::{Egress, Resolver},
-    engine::{EngineFacts, EngineKind, IdMapping, LimitsEnforced},
+    engine::{ContainerUse, EngineFacts, EngineKind, IdMapping, LimitsEnforced},
     model::{Digest, Event, SecretName, Server, ServerName},
     sandbox::{
         Places, Plan, Sandbox, StartError, UserIds,
@@ -292,6 +292,10 @@ impl Dock for Fake {
 
     fn inspect<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<serde_json::Value, StartError>> {
         Box::pin(async { Ok(serde_json::Value::Null) })
+    }
+
+    fn uses<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ContainerUse> {
+        Box::pin(async { ContainerUse { memory: Some(1 << 20), ..ContainerUse::default() } })
     }
 
     fn remove<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ()> {
