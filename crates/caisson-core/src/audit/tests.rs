@@ -78,6 +78,21 @@ fn it_goes_on_after_a_restart_and_a_change_is_seen() {
 }
 
 #[test]
+fn an_entry_from_before_calls_named_tokens_is_read_and_written_as_it_was() {
+    let digest = crate::model::Digest::of(b"{}");
+    for entry in [
+        format!(
+            r#"{{"seq":1,"at":2,"server":"a","phase":"run","what":"called","call":1,"client":"you","tool":"t","by":"b","arguments":"{digest}","bytes":2}}"#
+        ),
+        r#"{"seq":1,"at":2,"server":"a","phase":"run","what":"denied","client":"c","tool":"t","reason":"no"}"#
+            .to_owned(),
+    ] {
+        let read: AuditEntry = serde_json::from_str(&entry).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), entry);
+    }
+}
+
+#[test]
 fn the_oldest_go_and_the_chain_holds() {
     let mut store = Store::in_memory().unwrap();
     store.append(&entries(1, 20)).unwrap();

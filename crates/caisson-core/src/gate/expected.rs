@@ -1,4 +1,4 @@
-use super::OpenCall;
+use super::{OpenCall, ToolScope};
 use crate::model::{RequestId, Statement};
 
 /// What a server was asked, where something is done with the answer.
@@ -7,7 +7,14 @@ pub enum Expected {
     /// A call.
     Call(OpenCall),
     /// To say what it is.
-    Statement(RequestId, Statement),
+    Statement {
+        /// The request's id.
+        id: RequestId,
+        /// What it was to say.
+        statement: Statement,
+        /// The tools that whoever asked may hear of.
+        tools: ToolScope,
+    },
 }
 
 impl Expected {
@@ -15,7 +22,7 @@ impl Expected {
     pub fn id(&self) -> Option<&RequestId> {
         match self {
             Self::Call(call) => call.id(),
-            Self::Statement(id, _) => Some(id),
+            Self::Statement { id, .. } => Some(id),
         }
     }
 
@@ -23,15 +30,15 @@ impl Expected {
     pub(super) fn tool(&self) -> Option<&str> {
         match self {
             Self::Call(call) => Some(call.tool()),
-            Self::Statement(..) => None,
+            Self::Statement { .. } => None,
         }
     }
 
-    /// What it was to say, when it is no call.
-    pub(super) fn statement(&self) -> Option<Statement> {
+    /// What it was to say, when it is no call, and of which tools.
+    pub(super) fn statement(&self) -> Option<(Statement, &ToolScope)> {
         match self {
             Self::Call(_) => None,
-            Self::Statement(_, statement) => Some(*statement),
+            Self::Statement { statement, tools, .. } => Some((*statement, tools)),
         }
     }
 
@@ -39,7 +46,7 @@ impl Expected {
     pub fn answered(self, message: &[u8]) {
         match self {
             Self::Call(call) => call.answered(message),
-            Self::Statement(..) => {}
+            Self::Statement { .. } => {}
         }
     }
 }

@@ -266,6 +266,7 @@ async fn a_token_for_one_tool_holds_within_a_group() {
     let scope = Scope::Only([("b".parse().unwrap(), only)].into());
     let (_, text) = setup.gate.tokens().issue("test", scope, None, SystemTime::now()).unwrap();
     setup.principal = setup.gate.authenticate(text.expose()).unwrap();
+    assert_eq!(names(&setup.ask("tools/list", json!({})).await), ["b__one"]);
     assert!(setup.ask("tools/call", json!({"name": "b__one"})).await["result"].is_object());
     let denied = setup.ask("tools/call", json!({"name": "b__two"})).await;
     assert_eq!(denied["error"]["code"], crate::gate::Denial::CODE, "{denied}");
