@@ -25,7 +25,9 @@ pub use approval::{
     RevokeGrant, SetPreset, ShowPolicy,
 };
 pub use audit::{AuditList, AuditReport, CheckAudit, ReadAudit};
-pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
+pub use client::{
+    ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients, RotateClient,
+};
 pub use daemon::{
     Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
 };
@@ -46,7 +48,9 @@ pub use server::{
 pub use stream::{
     Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
 };
-pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
+pub use token::{
+    IssueToken, IssuedToken, ListTokens, RevokeToken, RotateToken, TokenList, TokenServers, TokenView,
+};
 pub use verify::{Verified, VerifyReport, VerifyServer};
 
 pub use workspace::{
@@ -134,6 +138,7 @@ methods! {
     "client.list": ListClients => ClientList,
     "client.connect": ConnectClient => ClientChange,
     "client.disconnect": DisconnectClient => ClientChange,
+    "client.rotate": RotateClient => ClientChange,
     "secret.set": SetSecret => Done,
     "secret.list": ListSecrets => SecretList,
     "secret.remove": RemoveSecret => Done,
@@ -145,6 +150,7 @@ methods! {
     "workspace.reset": ResetWorkspace => Done,
     "token.issue": IssueToken => IssuedToken,
     "token.list": ListTokens => TokenList,
+    "token.rotate": RotateToken => IssuedToken,
     "token.revoke": RevokeToken => Done,
     "events.subscribe": SubscribeEvents => Done,
     "subscription.end": EndSubscription => Done,
