@@ -55,22 +55,27 @@ impl Socket {
             }
             _ => failed(source),
         })?;
-        if let Some(folder) = path.parent() {
-            if let Some(closed) = folder.parent() {
-                closed_folder(closed, uid, failed)?;
-            }
-            own_folder(folder, uid, failed)?;
-            for found in fs::read_dir(folder).map_err(failed)? {
-                let found = found.map_err(failed)?;
-                if found.path() != path || !found.file_type().map_err(failed)?.is_socket() {
-                    return Err(SocketError::NotAlone(found.path()));
-                }
-                fs::remove_file(path).map_err(failed)?;
+        let folder = path.parent().unwrap_or(path);
+        let closed = folder.parent().unwrap_or(folder);
+        closed_folder(closed, uid, failed)?;
+        own_folder(folder, uid, failed)?;
+        for found in fs::read_dir(folder).map_err(failed)? {
+            let found = found.map_err(failed)?;
+            if found.path() != path || !found.file_type().map_err(failed)?.is_socket() {
+                return Err(SocketError::NotAlone(found.path()));
             }
         }
-        let listener = UnixListener::bind(path).map_err(failed)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
-        let file = identity(path).map_err(failed)?;
+        // Made outside of the folder that is mounted: who may write there could put a link in its place, and it would be
+        // the file behind that link that is opened to all.
+        let made = closed.join(path.file_name().unwrap_or_default());
+        match fs::remove_file(&made) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&made).map_err(failed)?;
+        fs::set_permissions(&made, fs::Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
+        let file = identity(&made).map_err(failed)?;
+        fs::rename(&made, path).map_err(failed)?;
         Ok(Self { listener, path: path.to_owned(), uid, file })
     }
 
@@ -175,7 +180,11 @@ mod tests {
         let socket = Socket::bind(&path, uid()).unwrap();
         assert_eq!((mode(&root.path().join("run")), mode(path.parent().unwrap())), (0o700, 0o755));
         assert_eq!(mode(&path), 0o666);
-        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        for (folder, holds) in [("run", "bridge"), ("run/bridge", "mcp.sock")] {
+            let found = fs::read_dir(root.path().join(folder)).unwrap();
+            let names: Vec<_> = found.map(|found| found.unwrap().file_name()).collect();
+            assert_eq!(names, [holds]);
+        }
         drop(socket);
         assert!(!path.exists());
         // One that a crash has left, and one that somebody else listens on.

@@ -38,8 +38,9 @@ struct Fake {
 struct Fakes(BTreeMap<ServerName, Fake>);
 
 impl Members for Fakes {
-    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+    fn ask(&self, mut permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
         Box::pin(async move {
+            let (expected, inspector) = (permit.take_expected(), permit.take_inspector());
             let server = permit.server().unwrap();
             let fake = self.0.get(server).ok_or_else(|| SandboxError::NoSuchServer(server.clone()))?;
             let request: Value = serde_json::from_slice(&request).unwrap();
@@ -52,10 +53,11 @@ impl Members for Fakes {
                 return Err(SandboxError::Stopped(server.clone()));
             }
             let error = json!({"code": -32601, "message": "unknown"});
-            Ok(Exchange::answered(match fake.results.get(method) {
+            let answered = Exchange::answered(match fake.results.get(method) {
                 Some(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}).to_string(),
                 None => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}).to_string(),
-            }))
+            });
+            Ok(answered.watched(expected, inspector))
         })
     }
 

@@ -63,8 +63,8 @@ async fn who_has_reached_it_is_nobody_yet() {
 #[tokio::test]
 async fn a_token_that_ends_takes_its_sessions_along_at_either_door() {
     let setup = Setup::new().await;
-    let (ended, revoked) = (Duration::from_secs(60), None);
-    for lifetime in [Some(ended), revoked] {
+    for ending in ["expires", "is revoked", "is replaced"] {
+        let lifetime = (ending == "expires").then_some(Duration::from_secs(60));
         let scope = Scope::only(["fake".parse().unwrap()]);
         let (token, text) = setup.gate.tokens().issue("job", scope, lifetime, SystemTime::now()).unwrap();
         let of = |client: Client| Client { token: text.expose().to_owned(), ..client };
@@ -76,14 +76,23 @@ async fn a_token_that_ends_takes_its_sessions_along_at_either_door() {
             let events = Events::of(client.send(Method::GET, "").await);
             listening.push((client, events));
         }
-        if lifetime.is_some() {
-            setup.ahead.store(61, Ordering::SeqCst);
-        } else {
-            assert!(setup.gate.tokens().revoke(&token.id).unwrap());
+        let tokens = setup.gate.tokens();
+        match ending {
+            "expires" => setup.ahead.store(61, Ordering::SeqCst),
+            "is revoked" => assert!(tokens.revoke(&token.id).unwrap()),
+            _ => {
+                let grace = Duration::from_secs(60);
+                tokens.rotate(&token.id, grace, SystemTime::now()).unwrap().unwrap();
+                for (client, _) in &listening {
+                    let answered = client.call(3, "echo", json!({"b": 1})).await;
+                    assert_eq!(answered[0]["result"], json!({"b": 1}), "for a while, all goes on");
+                }
+                setup.ahead.store(61, Ordering::SeqCst);
+            }
         }
         for client in &doors {
             let (status, ..) = refusal(client.post(&initialize(NEWEST)).await).await;
-            assert_eq!(status, 401, "the very next request");
+            assert_eq!(status, 401, "the very next request after it {ending}");
         }
         for (client, mut events) in listening {
             let (status, ..) = refusal(client.post(&call(2, "echo", json!({}))).await).await;
