@@ -49,11 +49,12 @@ impl Socket {
     /// inner one holds something else, or the system refuses.
     pub(super) fn bind(path: &Path, uid: u32) -> Result<Self, SocketError> {
         let failed = |source| SocketError::Io { path: path.to_owned(), source };
-        SocketAddr::from_pathname(path).map_err(|source| match source.kind() {
-            io::ErrorKind::InvalidInput => {
+        SocketAddr::from_pathname(path).map_err(|source| {
+            if source.kind() == io::ErrorKind::InvalidInput {
                 SocketError::TooLong { path: path.to_owned(), length: path.as_os_str().len() }
+            } else {
+                failed(source)
             }
-            _ => failed(source),
         })?;
         let folder = path.parent().unwrap_or(path);
         let closed = folder.parent().unwrap_or(folder);
@@ -233,7 +234,7 @@ mod tests {
         assert!(matches!(refused(&link, uid()), SocketError::NotAFolder(_)));
         let beside = |run: &Path| {
             fs::create_dir(run.join("bridge")).unwrap();
-            fs::write(run.join("bridge/control.sock"), "").unwrap();
+            drop(fs::File::create(run.join("bridge/control.sock")).unwrap());
         };
         assert!(matches!(refused(&beside, uid()), SocketError::NotAlone(_)));
         let file = |run: &Path| {

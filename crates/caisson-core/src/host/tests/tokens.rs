@@ -19,6 +19,10 @@ async fn serving(root: &Path) -> (Host, ControlClient) {
     (host, client)
 }
 
+fn write(file: &Path, text: &str) {
+    crate::registry::atomic::write(file, text.as_bytes(), 0o600).unwrap();
+}
+
 fn issue(tools: Option<&[&str]>) -> IssueToken {
     let tools = tools.map(|tools| tools.iter().map(|&tool| tool.to_owned()).collect());
     let servers = TokenServers::Only(vec!["one".parse().unwrap()]);
@@ -85,7 +89,7 @@ async fn what_keeps_the_socket_away_is_said_and_all_else_goes_on() {
     let beside = folder.path().join("run/bridge/secret");
     fs::create_dir_all(beside.parent().unwrap()).unwrap();
     fs::set_permissions(folder.path().join("run"), fs::Permissions::from_mode(0o700)).unwrap();
-    fs::write(&beside, "").unwrap();
+    write(&beside, "");
     let (_host, client) = serving(folder.path()).await;
     let status = timeout(SOON, async {
         loop {
@@ -109,7 +113,7 @@ async fn without_the_socket_nothing_is_made() {
     let setup = setup(folder.path());
     let file = setup.paths.settings();
     let settings = fs::read_to_string(&file).unwrap() + "agent_socket = false\n";
-    fs::write(&file, settings).unwrap();
+    write(&file, &settings);
     server_file(folder.path(), "one");
     let host = Host::open(setup).await.unwrap();
     let server = host.clone();
@@ -133,7 +137,7 @@ async fn a_clients_token_is_replaced_in_its_file_and_what_was_there_comes_back()
     let file = folder.path().join("user/.cursor/mcp.json");
     fs::create_dir_all(file.parent().unwrap()).unwrap();
     let before = "// mine\n{ \"mcpServers\": {} }\n";
-    fs::write(&file, before).unwrap();
+    write(&file, before);
     let (host, client) = serving(folder.path()).await;
     let rotate = RotateClient { client: "cursor".into() };
     let error = client.call(&rotate).await.unwrap_err();
@@ -158,12 +162,12 @@ async fn a_clients_token_is_replaced_in_its_file_and_what_was_there_comes_back()
 
     // Where the file cannot be written, the client goes on with what it has.
     let whole = fs::read_to_string(&file).unwrap();
-    fs::write(&file, "{ broken").unwrap();
+    write(&file, "{ broken");
     assert!(client.call(&rotate).await.is_err());
     assert!(holds(&second));
     assert_eq!(listed(&client, false).await.len(), 1, "no token is left over");
     assert_eq!(fs::read_to_string(&file).unwrap(), "{ broken");
-    fs::write(&file, whole).unwrap();
+    write(&file, &whole);
 
     // A token in a client's file is not taken away under it.
     let id = listed(&client, false).await[0].id.clone();
