@@ -33,6 +33,10 @@ fn connect_and_disconnect(home: &Home) {
             "{after}"
         );
         assert!(after.contains("example"), "{after}");
+        if client != "claude-desktop" {
+            let said = home.caisson(&["token", "rotate", "--client", client]).ok();
+            assert!(said.contains("backup") && fs::read_to_string(&file).unwrap() != after, "{said}");
+        }
         let listed = home.caisson(&["clients", "--json"]).json();
         let listed =
             listed["clients"].as_array().unwrap().iter().find(|one| one["client"] == client).unwrap().clone();

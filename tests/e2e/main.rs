@@ -20,6 +20,7 @@ macro_rules! on_engines {
     (@engine rootless) => { caisson_tests::TestEngine::Rootless };
 }
 
+mod agents;
 mod audit;
 mod bridge;
 mod clients;

@@ -37,9 +37,7 @@ impl Internet {
         let mut settings = fs::read_to_string(home.path().join("config/settings.toml")).expect("settings");
         settings.push_str(&format!("ca_bundle = {:?}\n", made.join("ca.pem")));
         fs::write(home.path().join("config/settings.toml"), settings).expect("settings");
-        if !home.engine_cli(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(CLIENTS) {
-            home.engine_cli(&["import", &made.join("clients.tar").display().to_string(), CLIENTS]);
-        }
+        bring_clients(home);
         let mut internet = Self { folder, running: Vec::new() };
         internet.start_daemon(home);
         internet.start_web(&made);
@@ -142,6 +140,16 @@ impl Drop for Internet {
 }
 
 /// What `scripts/internet` has made.
+/// Brings the clients' image to the home's engine.
+///
+/// # Panics
+/// When it was not made.
+pub fn bring_clients(home: &Home) {
+    if !home.engine_cli(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).contains(CLIENTS) {
+        home.engine_cli(&["import", &made().join("clients.tar").display().to_string(), CLIENTS]);
+    }
+}
+
 fn made() -> PathBuf {
     let made = programs::repository().join(".setup/internet");
     assert!(made.join("ready").exists(), "`scripts/setup test` makes the internet of the tests");

@@ -1,6 +1,6 @@
-//! Speaks MCP to clients, over Streamable HTTP on this machine's loopback. It forwards messages as the bytes
+//! Speaks MCP to clients, over Streamable HTTP on this machine's loopback and a Unix socket. It forwards messages as the bytes
 //! they came in, reads of them only what tells where they belong, and decides nothing: that is the gate's.
-//! It must never listen on anything but loopback, nor send a message without the gate's permit.
+//! It must never listen on anything but these, nor send a message without the gate's permit.
 //!
 //! [`edge`] checks requests. [`legacy`] speaks the versions with sessions, [`http_sse`] the oldest of them: [`session`] ties a client to a process
 //! of a server, [`stream`] carries messages back, whichever response they leave on. [`modern`] speaks those
@@ -29,6 +29,8 @@ mod route;
 mod serve;
 mod servers;
 mod session;
+#[cfg(unix)]
+mod socket;
 mod sse;
 mod stream;
 mod sweep;
@@ -41,7 +43,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-pub use error::BridgeError;
+pub use error::{BridgeError, SocketError};
 pub use local::{LocalClient, LocalError};
 pub use meter::Meter;
 pub use serve::Listener;

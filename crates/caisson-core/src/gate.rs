@@ -11,6 +11,7 @@ mod denial;
 mod expected;
 mod inspect;
 mod ledger;
+mod listing;
 mod permit;
 pub mod policy;
 mod principal;
@@ -248,7 +249,12 @@ impl Gate {
     ) -> Admission {
         let scope = match decide::scope(principal, endpoint, &self.0.groups.borrow(), envelope, kind) {
             Ok(scope) => scope,
-            Err(denial) => return Admission::Denied(denial),
+            Err(denial) => {
+                if let Denial::Tool { server, tool } = &denial {
+                    self.0.ledger.refuse(&principal.visit(), server, tool, &denial);
+                }
+                return Admission::Denied(denial);
+            }
         };
         let Endpoint::Server(server) = endpoint else {
             return Admission::Permitted(Permit::new(
@@ -284,8 +290,8 @@ impl Gate {
         let permit = permit.with_message(instead.clone());
         match scope {
             Err(denial) => Admission::Denied(denial),
-            Ok(InScope::Else) if self.is_shut_to(envelope) => Admission::Denied(Denial::Locked),
-            Ok(InScope::Else) => self.admit_else(server, envelope, kind, permit),
+            Ok(InScope::Else(_)) if self.is_shut_to(envelope) => Admission::Denied(Denial::Locked),
+            Ok(InScope::Else(tools)) => self.admit_else(server, (envelope, kind), tools, permit),
             Ok(InScope::Call { server, tool, arguments }) => {
                 let asks = Asks { principal, server, tool: &tool, arguments, suspect };
                 self.admit_call(&asks, envelope, permit)
@@ -297,8 +303,8 @@ impl Gate {
     fn admit_else(
         &self,
         server: &ServerName,
-        envelope: &Envelope<'_>,
-        kind: EnvelopeKind,
+        (envelope, kind): (&Envelope<'_>, EnvelopeKind),
+        tools: &ToolScope,
         permit: Permit,
     ) -> Admission {
         let method = envelope.method.as_deref().unwrap_or_default();
@@ -308,7 +314,10 @@ impl Gate {
         }
         let statement = Statement::asked_by(method).filter(|_| kind == EnvelopeKind::Request);
         Admission::Permitted(match (statement, &envelope.id) {
-            (Some(statement), Some(id)) => permit.expecting(Expected::Statement(id.clone(), statement)),
+            (Some(statement), Some(id)) => {
+                let (id, tools) = (id.clone(), tools.clone());
+                permit.expecting(Expected::Statement { id, statement, tools })
+            }
             (Some(_), None) | (None, _) => permit,
         })
     }

@@ -173,9 +173,9 @@ impl Host {
         let sockets = named.into_iter().flatten().filter_map(|address| address.strip_prefix("unix://"));
         let engine_sockets: Vec<PathBuf> = sockets.map(PathBuf::from).collect();
         let pipes = paths.pipes();
-        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket, &pipes].into_iter().cloned();
-        let places =
-            Places { home: paths.home.clone(), own: own.chain(engine_sockets.iter().cloned()).collect() };
+        let agents = paths.agent_socket();
+        let own = [&paths.config, &paths.data, &paths.artifacts, &paths.socket, &agents, &pipes].into_iter();
+        let places = Places { home: paths.home.clone(), own: own.chain(&engine_sockets).cloned().collect() };
         // What a crash has left; nobody else has this home.
         drop(std::fs::remove_dir_all(&pipes));
         drop(std::fs::remove_dir_all(verify::scratch(&paths)));
@@ -328,6 +328,8 @@ impl Host {
             home_id: parts.home_id.clone(),
             bridge: listening.port.map(|port| format!("http://127.0.0.1:{port}")),
             bridge_problem: listening.problem,
+            socket: listening.socket,
+            socket_problem: listening.socket_problem,
             paused: parts.sandbox.is_paused(),
             servers: count(parts.registry.list().len()),
             running,

@@ -80,6 +80,11 @@ pub(crate) async fn disconnect(args: Disconnect, screen: &Screen) -> Outcome {
     said(screen, &change, "Disconnected", "from", "had nothing of Caisson's")
 }
 
+/// A client's token was rotated.
+pub(super) fn rotated(change: &ClientChange, screen: &Screen) -> Outcome {
+    said(screen, change, "Wrote a new token for", "to", "has no token")
+}
+
 fn said(screen: &Screen, change: &ClientChange, done: &str, way: &str, nothing: &str) -> Outcome {
     if screen.json {
         screen.json(change)?;

@@ -145,6 +145,11 @@ fn table(status: &DaemonStatus) -> Table {
         (None, None) => "not listening".into(),
     };
     table.row(["Bridge", &bridge]);
+    if let Some(socket) = &status.socket {
+        table.row(["Agents", &socket.display().to_string()]);
+    } else if let Some(problem) = &status.socket_problem {
+        table.row(["Agents", &format!("no socket: {problem}")]);
+    }
     if let Some(engine) = &status.engine {
         let rootless = if engine.rootless { ", rootless" } else { "" };
         table.row(["Engine", &format!("{} {}{rootless}", engine.kind, engine.version)]);

@@ -5,7 +5,10 @@ use serde_json::value::RawValue;
 use ts_rs::TS;
 
 use crate::{
-    gate::scan::{Action, Direction},
+    gate::{
+        scan::{Action, Direction},
+        tokens::TokenId,
+    },
     model::{Digest, PinKind, Refused, SecretName, ServerName},
 };
 
@@ -126,6 +129,14 @@ pub enum Happening {
         call: u64,
         /// Who called, as the user knows it.
         client: String,
+        /// The token it showed; none for the user's own calls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        token: Option<TokenId>,
+        /// When that token ends, in seconds since 1970 (UTC); none means never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional, type = "number")]
+        expires: Option<u64>,
         /// The tool.
         tool: String,
         /// What let it through.
@@ -167,6 +178,14 @@ pub enum Happening {
     Denied {
         /// Who called.
         client: String,
+        /// The token it showed; none for the user's own calls.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        token: Option<TokenId>,
+        /// When that token ends, in seconds since 1970 (UTC); none means never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional, type = "number")]
+        expires: Option<u64>,
         /// The tool.
         tool: String,
         /// Why it was refused.

@@ -207,6 +207,21 @@ fn a_file_of_an_earlier_version_is_read_on() {
 }
 
 #[test]
+fn an_entry_from_before_calls_named_tokens_is_read_and_written_as_it_was() {
+    let digest = crate::model::Digest::of(b"{}");
+    for entry in [
+        format!(
+            r#"{{"seq":1,"at":2,"server":"a","phase":"run","what":"called","call":1,"client":"you","tool":"t","by":"b","arguments":"{digest}","bytes":2}}"#
+        ),
+        r#"{"seq":1,"at":2,"server":"a","phase":"run","what":"denied","client":"c","tool":"t","reason":"no"}"#
+            .to_owned(),
+    ] {
+        let read: AuditEntry = serde_json::from_str(&entry).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), entry);
+    }
+}
+
+#[test]
 fn the_oldest_go_and_the_chain_holds() {
     let (_folder, place) = in_folder();
     let mut store = Store::open(place.clone()).unwrap();

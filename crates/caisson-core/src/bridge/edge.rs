@@ -14,7 +14,8 @@ use hyper::{
 use super::{
     Inner,
     answer::Answer,
-    body, guard,
+    body,
+    guard::{self, Door},
     legacy::SESSION_ID,
     message::Posted,
     modern,
@@ -46,17 +47,18 @@ impl Inner {
     /// Answers one HTTP request. Its client's turn is over when the answer has left.
     pub(super) async fn handle(
         self: Arc<Self>,
+        door: Door,
         request: Request<Incoming>,
     ) -> (Response<Answer>, Option<Turn>) {
         let (parts, body) = request.into_parts();
         let Parts { method, uri, headers, .. } = parts;
         if self.is_metered(&uri) {
-            return match self.meter(&method, &uri, &headers).await {
+            return match self.meter(door, &method, &uri, &headers).await {
                 Ok((response, turn)) => (response, Some(turn)),
                 Err(refusal) => (refusal.into_response(None), None),
             };
         }
-        let admitted = self.admit(&uri, headers).and_then(|(route, admitted)| {
+        let admitted = self.admit(door, &uri, headers).and_then(|(route, admitted)| {
             Ok((route, self.rates.take(admitted.principal.caller())?, admitted))
         });
         match admitted {
@@ -80,8 +82,8 @@ impl Inner {
     }
 
     /// What the request is for, and who sends it to what.
-    fn admit(&self, uri: &Uri, headers: HeaderMap) -> Result<(Route, Admitted), Refusal> {
-        guard::host(&headers, uri, self.port)?;
+    fn admit(&self, door: Door, uri: &Uri, headers: HeaderMap) -> Result<(Route, Admitted), Refusal> {
+        guard::host(door, &headers, uri, self.port)?;
         guard::origin(&headers)?;
         let route = Route::of(uri.path()).ok_or(Refusal::Path)?;
         let endpoint = route.endpoint().clone();

@@ -1,4 +1,4 @@
-use std::io;
+use std::{io, path::PathBuf};
 
 /// Why the bridge cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -40,4 +40,41 @@ impl BridgeError {
             Self::Listen { port, source }
         }
     }
+}
+
+/// Why the bridge has no Unix socket. Its port is not affected.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// The path is longer than the system takes.
+    #[error(
+        "the path {} is {length} bytes long, and systems take about 100. Set CAISSON_HOME, or XDG_RUNTIME_DIR, to a \
+         shorter one",
+        .path.display()
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// Others could get through to it.
+    #[error("the folder {} is open to other users. Close it: chmod 700", .0.display())]
+    Open(PathBuf),
+    /// A folder that is not the user's: its owner could put another socket there.
+    #[error("the folder {} belongs to another user", .0.display())]
+    Foreign(PathBuf),
+    /// Something else has the folder's name.
+    #[error("{} is in the way: it is no folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// Whoever is shown the folder would be shown this too.
+    #[error("{} is in the socket's folder, which is to hold the socket alone. Remove it", .0.display())]
+    NotAlone(PathBuf),
+    /// The system refused.
+    #[error("{} cannot be listened on: {source}", .path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }

@@ -14,8 +14,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Bridge, BridgeSettings, Inner, Servers, refusal::Refusal, serve::converse, session::Carriage,
-    sweep::sweep, version::Version,
+    Bridge, BridgeSettings, Inner, Servers, guard::Door, refusal::Refusal, serve::converse,
+    session::Carriage, sweep::sweep, version::Version,
 };
 use crate::{
     gate::{Gate, GateParts, Permit, Principal, Scope, tokens::Tokens},
@@ -86,7 +86,13 @@ impl Edge {
         }
         let (near, far) = duplex(64 << 10);
         let taking = Arc::new(self.inner.seats.take().await);
-        tokio::spawn(converse(Arc::clone(&self.inner), near, taking, CancellationToken::new()));
+        tokio::spawn(converse(
+            Arc::clone(&self.inner),
+            Door::Loopback,
+            near,
+            taking,
+            CancellationToken::new(),
+        ));
         let (mut from, mut to) = split(far);
         let mut answered = Vec::new();
         let talk = async {

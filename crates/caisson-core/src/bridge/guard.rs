@@ -1,6 +1,8 @@
 //! Who may speak to a loopback address. A page in the user's browser can, through DNS that changes its
 //! answer, so the name it used and the page it came from are checked (MCP 2025-11-25, "Transports:
-//! Security Warning"). A header given twice is a header that cannot be trusted.
+//! Security Warning"). A Unix socket has no name that DNS could lead to, and no browser opens one; a forwarder may
+//! stand before it, so where the page came from is checked there too. A header given twice is a header that cannot be
+//! trusted.
 
 use hyper::{
     HeaderMap, Uri,
@@ -12,8 +14,30 @@ use super::refusal::Refusal;
 /// What a loopback address is called, as it stands in a URL.
 const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// Whether the request was sent to us by a name of ours, with our port.
-pub(super) fn host(headers: &HeaderMap, uri: &Uri, port: u16) -> Result<(), Refusal> {
+/// Where a connection came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The port on loopback.
+    Loopback,
+    /// The Unix socket.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "there is none"))]
+    Socket,
+}
+
+/// Whether the request was sent to us by a name that whoever comes in at this door may use; at loopback, with our
+/// port.
+pub(super) fn host(door: Door, headers: &HeaderMap, uri: &Uri, port: u16) -> Result<(), Refusal> {
+    match door {
+        Door::Loopback => loopback_host(headers, uri, port),
+        // What a client calls it is its own affair, but it calls it something, once (RFC 9112, section 3.2).
+        Door::Socket => match single(headers, &HOST) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) | Err(()) => Err(Refusal::SocketHost),
+        },
+    }
+}
+
+fn loopback_host(headers: &HeaderMap, uri: &Uri, port: u16) -> Result<(), Refusal> {
     let ours = |authority: &str| match authority.rsplit_once(':') {
         Some((host, given)) if !given.ends_with(']') => is_loopback(host) && given.parse() == Ok(port),
         // Without a port it is HTTP's own.
@@ -69,8 +93,9 @@ mod tests {
 
     #[test]
     fn hosts() {
-        let is_ours =
-            |values: &[&str], uri: &str, port| host(&with(HOST, values), &uri.parse().unwrap(), port).is_ok();
+        let is_ours = |values: &[&str], uri: &str, port| {
+            host(Door::Loopback, &with(HOST, values), &uri.parse().unwrap(), port).is_ok()
+        };
         for good in ["127.0.0.1:7332", "localhost:7332", "LOCALHOST:7332", "[::1]:7332"] {
             assert!(is_ours(&[good], "/s/a/mcp", 7332), "{good}");
         }
@@ -96,6 +121,15 @@ mod tests {
         assert!(!is_ours(&["localhost:7332"], "http://evil.com:7332/", 7332));
         assert!(is_ours(&["localhost"], "/", 80));
         assert!(is_ours(&["[::1]"], "/", 80));
+    }
+
+    #[test]
+    fn a_socket_is_called_anything_once() {
+        let taken = |values: &[&str]| host(Door::Socket, &with(HOST, values), &Uri::default(), 0).is_ok();
+        for good in ["localhost", "caisson", "evil.com:1", ""] {
+            assert!(taken(&[good]), "{good}");
+        }
+        assert!(!taken(&[]) && !taken(&["localhost", "localhost"]));
     }
 
     #[test]

@@ -6,7 +6,14 @@ use hyper::{
     header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
 };
 
-use super::{Inner, answer::Answer, edge, guard, rates::Turn, refusal::Refusal};
+use super::{
+    Inner,
+    answer::Answer,
+    edge,
+    guard::{self, Door},
+    rates::Turn,
+    refusal::Refusal,
+};
 
 /// Where they are found.
 pub(super) const PATH: &str = "/metrics";
@@ -28,11 +35,12 @@ impl Inner {
     /// Answers a request for the numbers. As for every other, it is first asked whether it may be here at all.
     pub(super) async fn meter(
         &self,
+        door: Door,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
     ) -> Result<(Response<Answer>, Turn), Refusal> {
-        guard::host(headers, uri, self.port)?;
+        guard::host(door, headers, uri, self.port)?;
         guard::origin(headers)?;
         let principal = self.gate.authenticate(edge::bearer(headers)?).map_err(Refusal::Denied)?;
         self.gate.may_meter(&principal).map_err(Refusal::Denied)?;

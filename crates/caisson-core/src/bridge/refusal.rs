@@ -17,6 +17,8 @@ use crate::{
 pub(super) enum Refusal {
     #[error("this address answers to 127.0.0.1 and localhost with its own port alone; check the Host header")]
     Host,
+    #[error("a request has one Host header")]
+    SocketHost,
     #[error("a web page of another origin may not use this address")]
     Origin,
     #[error("there is nothing at this path; a server's endpoint is /s/NAME/mcp, a group's is /g/NAME/mcp")]
@@ -148,7 +150,8 @@ impl Refusal {
             Self::Slow | Self::SlowHead => StatusCode::REQUEST_TIMEOUT,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::AcceptBoth | Self::AcceptStream => StatusCode::NOT_ACCEPTABLE,
-            Self::Broken(_)
+            Self::SocketHost
+            | Self::Broken(_)
             | Self::TooDeep(_)
             | Self::Version(_)
             | Self::NotJson(_)
@@ -188,7 +191,7 @@ impl Refusal {
             Self::Header { .. } => code::HEADER,
             Self::Unsupported(_) => code::VERSION,
             Self::UnknownSession => code::NO_SESSION,
-            Self::Denied(_) | Self::NoToken | Self::Host | Self::Origin => Denial::CODE,
+            Self::Denied(_) | Self::NoToken | Self::Host | Self::SocketHost | Self::Origin => Denial::CODE,
             Self::CannotStart { .. }
             | Self::NoAnswer(_)
             | Self::Ended(_)

@@ -1,4 +1,6 @@
-use std::{convert::Infallible, net::Ipv4Addr, sync::Arc, time::Duration};
+#[cfg(unix)]
+use std::path::Path;
+use std::{convert::Infallible, io, net::Ipv4Addr, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -12,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     Bridge, BridgeError, Inner,
     connections::{Doing, Heard, Holding, Seats, Taking},
+    guard::Door,
     modern::Exchanges,
     negotiate::JSON,
     rates::Rates,
@@ -19,6 +22,8 @@ use super::{
     session::Table,
     sweep,
 };
+#[cfg(unix)]
+use super::{SocketError, socket::Socket};
 
 /// So long a connection may lie idle. Longer than clients keep idle connections, so that none sends a request into
 /// one that is just being closed.
@@ -30,16 +35,29 @@ const FLUSH: Duration = Duration::from_secs(2);
 /// Accepting fails when the system runs out of something; it is tried again after so long.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The bridge's port, taken.
+/// The bridge's port, taken; and its Unix socket, where it has one.
 pub struct Listener {
     tcp: TcpListener,
     port: u16,
+    #[cfg(unix)]
+    socket: Option<Socket>,
 }
 
 impl Listener {
     /// The port.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Also listens on a Unix socket at `path`, the only thing in a folder of its own, inside one that is closed to
+    /// all but the user `uid`.
+    ///
+    /// # Errors
+    /// When that cannot be. The port is listened on all the same.
+    #[cfg(unix)]
+    pub fn add_socket(&mut self, path: &Path, uid: u32) -> Result<(), SocketError> {
+        self.socket = Some(Socket::bind(path, uid)?);
+        Ok(())
     }
 
     /// The address of an endpoint.
@@ -57,18 +75,23 @@ impl Bridge {
         let fault = |source| BridgeError::listening(port, source);
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(fault)?;
         let port = tcp.local_addr().map_err(fault)?.port();
-        Ok(Listener { tcp, port })
+        Ok(Listener {
+            tcp,
+            port,
+            #[cfg(unix)]
+            socket: None,
+        })
     }
 
     /// Serves until `shutdown` is cancelled. Then takes no new session and no request without one, lets requests
     /// that are being answered end, ends all sessions, and returns.
-    pub async fn serve(self, listener: Listener, shutdown: CancellationToken) {
+    pub async fn serve(self, mut listener: Listener, shutdown: CancellationToken) {
         let inner = self.begin(listener.port, shutdown);
         let connections = TaskTracker::new();
         let closing = CancellationToken::new();
         tokio::select! {
             () = inner.draining.cancelled() => {}
-            () = accept(&inner, &listener.tcp, &connections, &closing) => {}
+            () = listener.accept_all(&inner, &connections, &closing) => {}
             () = sweep::sweep(&inner) => {}
         }
         drop(listener);
@@ -110,24 +133,84 @@ impl Bridge {
     }
 }
 
-/// Accepts connections, for ever.
-async fn accept(
+impl Listener {
+    /// Accepts connections at every door, for ever.
+    async fn accept_all(
+        &mut self,
+        inner: &Arc<Inner>,
+        connections: &TaskTracker,
+        closing: &CancellationToken,
+    ) {
+        let tcp = &self.tcp;
+        let loopback = || async {
+            let (stream, _) = tcp.accept().await?;
+            // Without it, the second of two small writes would wait for the client to acknowledge the first.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection refused to send at once");
+            }
+            Ok(stream)
+        };
+        let at_loopback = accept(inner, Door::Loopback, loopback, connections, closing);
+        #[cfg(unix)]
+        if let Some(socket) = &mut self.socket {
+            tokio::join!(at_loopback, accept_at_socket(inner, socket, connections, closing));
+            return;
+        }
+        at_loopback.await;
+    }
+}
+
+/// Accepts connections at the Unix socket, for ever; again, where it was taken away.
+#[cfg(unix)]
+async fn accept_at_socket(
     inner: &Arc<Inner>,
-    tcp: &TcpListener,
+    socket: &mut Socket,
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) {
+    let mut said = String::new();
+    loop {
+        tokio::select! {
+            () = accept(inner, Door::Socket, || socket.accept(), connections, closing) => {}
+            () = socket.lost() => {}
+        }
+        match socket.renew() {
+            Ok(()) => {
+                tracing::warn!(
+                    "the bridge's socket was taken away, and is there again: mount its folder read-only"
+                );
+                said.clear();
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if error != said {
+                    tracing::warn!("the bridge's socket was taken away: {error}");
+                }
+                said = error;
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Accepts connections at one door, for ever.
+async fn accept<T, F>(
+    inner: &Arc<Inner>,
+    door: Door,
+    next: impl Fn() -> F,
+    connections: &TaskTracker,
+    closing: &CancellationToken,
+) where
+    F: Future<Output = io::Result<T>>,
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut is_failing = false;
     loop {
-        match tcp.accept().await {
-            Ok((stream, _)) => {
+        match next().await {
+            Ok(stream) => {
                 is_failing = false;
-                // Without it, the second of two small writes would wait for the client to acknowledge the first.
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection refused to send at once");
-                }
                 let seat = Arc::new(inner.seats.take().await);
-                connections.spawn(converse(Arc::clone(inner), stream, seat, closing.clone()));
+                connections.spawn(converse(Arc::clone(inner), door, stream, seat, closing.clone()));
             }
             Err(error) => {
                 if !is_failing {
@@ -141,15 +224,20 @@ async fn accept(
 }
 
 /// Answers the requests of one connection.
-pub(super) async fn converse<T>(inner: Arc<Inner>, stream: T, taking: Arc<Taking>, closing: CancellationToken)
-where
+pub(super) async fn converse<T>(
+    inner: Arc<Inner>,
+    door: Door,
+    stream: T,
+    taking: Arc<Taking>,
+    closing: CancellationToken,
+) where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let seat = Arc::clone(&taking.seat);
     let service = service_fn(move |request| {
         let (inner, answering) = (Arc::clone(&inner), taking.answering());
         async move {
-            let (response, turn) = inner.handle(request).await;
+            let (response, turn) = inner.handle(door, request).await;
             Ok::<_, Infallible>(response.map(|body| Holding { body, _held: (answering, turn) }))
         }
     });

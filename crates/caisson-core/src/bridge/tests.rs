@@ -8,10 +8,15 @@ mod limits;
 mod metered;
 mod modern;
 mod resuming;
+#[cfg(unix)]
+mod socket;
 mod stateless;
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -40,6 +45,11 @@ const NEWEST: &str = "2025-11-25";
 
 struct Setup {
     port: u16,
+    /// Where the Unix socket is, far below.
+    #[cfg(unix)]
+    folder: tempfile::TempDir,
+    /// How many seconds the gate's clock is ahead.
+    ahead: Arc<AtomicU64>,
     gate: Gate,
     fake: Fake,
     token: String,
@@ -55,15 +65,37 @@ impl Setup {
 
     async fn of(settings: BridgeSettings, meter: Option<Arc<dyn Meter>>) -> Self {
         let tokens = Tokens::open(State::in_memory().unwrap(), SystemTime::now()).unwrap();
-        let gate = Gate::new(GateParts::for_test(tokens, Arc::new(SystemTime::now)));
+        let ahead = Arc::new(AtomicU64::new(0));
+        let clock = {
+            let ahead = Arc::clone(&ahead);
+            Arc::new(move || SystemTime::now() + Duration::from_secs(ahead.load(Ordering::SeqCst)))
+        };
+        let gate = Gate::new(GateParts::for_test(tokens, clock));
         let (token, text) = gate.tokens().issue("test", Scope::All, None, SystemTime::now()).unwrap();
-        let listener = Bridge::bind(0).await.unwrap();
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no socket to add"))]
+        let mut listener = Bridge::bind(0).await.unwrap();
+        #[cfg(unix)]
+        let folder = tempfile::tempdir().unwrap();
+        #[cfg(unix)]
+        listener.add_socket(&socket::path(folder.path()), rustix::process::geteuid().as_raw()).unwrap();
         let fake = Fake::default();
         let shutdown = CancellationToken::new();
         let bridge = Bridge { meter, ..Bridge::new(gate.clone(), fake.clone(), settings) };
         let port = listener.port();
         let served = tokio::spawn(bridge.serve(listener, shutdown.clone()));
-        Self { port, gate, fake, token: text.expose().to_owned(), id: token.id, shutdown, served }
+        let (token, id) = (text.expose().to_owned(), token.id);
+        Self {
+            port,
+            #[cfg(unix)]
+            folder,
+            ahead,
+            gate,
+            fake,
+            token,
+            id,
+            shutdown,
+            served,
+        }
     }
 
     async fn new() -> Self {

@@ -29,7 +29,9 @@ pub use audit::{
     AnchorAudit, AuditAnchor, AuditExport, AuditFilter, AuditList, AuditReport, CheckAudit, ExportAudit,
     ReadAudit,
 };
-pub use client::{ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients};
+pub use client::{
+    ClientChange, ClientList, ClientView, ConnectClient, DisconnectClient, ListClients, RotateClient,
+};
 pub use daemon::{
     Check, CheckStatus, DaemonStatus, Doctor, DoctorReport, EngineView, GetStatus, Pause, Shutdown,
 };
@@ -51,7 +53,9 @@ pub use stats::{CallStats, ReadStats, ServerStats, Stats, ToolStats};
 pub use stream::{
     Cancel, EndSubscription, LogLine, LogTail, Notice, NoticeBody, OpenSession, ReadLogs, SubscribeEvents,
 };
-pub use token::{IssueToken, IssuedToken, ListTokens, RevokeToken, TokenList, TokenServers, TokenView};
+pub use token::{
+    IssueToken, IssuedToken, ListTokens, RevokeToken, RotateToken, TokenList, TokenServers, TokenView,
+};
 pub use verify::{Verified, VerifyReport, VerifyServer};
 
 pub use workspace::{
@@ -142,6 +146,7 @@ methods! {
     "client.list": ListClients => ClientList,
     "client.connect": ConnectClient => ClientChange,
     "client.disconnect": DisconnectClient => ClientChange,
+    "client.rotate": RotateClient => ClientChange,
     "secret.set": SetSecret => Done,
     "secret.list": ListSecrets => SecretList,
     "secret.remove": RemoveSecret => Done,
@@ -153,6 +158,7 @@ methods! {
     "workspace.reset": ResetWorkspace => Done,
     "token.issue": IssueToken => IssuedToken,
     "token.list": ListTokens => TokenList,
+    "token.rotate": RotateToken => IssuedToken,
     "token.revoke": RevokeToken => Done,
     "events.subscribe": SubscribeEvents => Done,
     "subscription.end": EndSubscription => Done,

@@ -8,18 +8,19 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Denial, Permit, Permitted, Principal, Scope, ToolScope, Who, tokens::Token};
+use super::{
+    Denial, Permit, Permitted, Principal, Scope, ToolScope, Who,
+    tokens::{Token, TokenState},
+};
 use crate::model::{Endpoint, Envelope, EnvelopeKind, Group, GroupName, Groups, ServerName, passes_for};
 
 /// Whether a known token is good at this time.
 pub(super) fn token_holds(token: &Token, now: SystemTime) -> Result<(), Denial> {
-    if token.revoked {
-        return Err(Denial::RevokedToken);
+    match token.state(now) {
+        TokenState::Holds => Ok(()),
+        TokenState::Expired => Err(Denial::ExpiredToken),
+        TokenState::Revoked => Err(Denial::RevokedToken),
     }
-    if token.expires.is_some_and(|expires| expires <= now) {
-        return Err(Denial::ExpiredToken);
-    }
-    Ok(())
 }
 
 /// Whether the numbers may be read. A collector's token is for nothing else, and a token for servers is not for it.
@@ -64,21 +65,24 @@ fn some_of(principal: &Principal, group: &GroupName, groups: &Groups) -> Result<
 pub(super) enum InScope<'a> {
     /// It calls a tool of this server.
     Call { server: &'a ServerName, tool: Cow<'a, str>, arguments: Option<Unread<'a>> },
-    /// It is anything else.
-    Else,
+    /// It is anything else. What its sender may hear of is these tools.
+    Else(&'a ToolScope),
 }
 
 /// Whether one message is within its sender's scope. What a group makes of it for its servers is decided for each of
 /// them.
 pub(super) fn scope<'a>(
-    principal: &Principal,
+    principal: &'a Principal,
     endpoint: &'a Endpoint,
     groups: &Groups,
     envelope: &Envelope<'a>,
     kind: EnvelopeKind,
 ) -> Result<InScope<'a>, Denial> {
     let server = match endpoint {
-        Endpoint::Group(group) => return some_of(principal, group, groups).map(|()| InScope::Else),
+        // What it puts together, each of its servers was asked for on the same principal's behalf.
+        Endpoint::Group(group) => {
+            return some_of(principal, group, groups).map(|()| InScope::Else(&ToolScope::All));
+        }
         Endpoint::Server(server) => server,
     };
     let tools = tools(principal, server, groups)?;
@@ -86,7 +90,7 @@ pub(super) fn scope<'a>(
     let calls = matches!(kind, EnvelopeKind::Request | EnvelopeKind::Notification)
         && envelope.method.as_deref() == Some("tools/call");
     if !calls {
-        return Ok(InScope::Else);
+        return Ok(InScope::Else(tools));
     }
     let Called { tool, arguments } = called(envelope).ok_or(Denial::NamelessCall)?;
     if !tools.has(&tool) {
@@ -286,7 +290,10 @@ mod tests {
                 InScope::Call { tool, arguments, .. } => {
                     format!("{tool} {}", arguments.map_or("", |Unread(arguments)| arguments.get()))
                 }
-                InScope::Else => String::new(),
+                InScope::Else(tools) => {
+                    assert_eq!(tools.has("other"), matches!(principal.who(), Who::Local(_)));
+                    String::new()
+                }
             })
         };
         let call =

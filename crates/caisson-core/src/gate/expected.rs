@@ -1,4 +1,4 @@
-use super::OpenCall;
+use super::{OpenCall, ToolScope};
 use crate::audit::Written;
 use crate::model::{RequestId, Statement};
 
@@ -8,7 +8,14 @@ pub enum Expected {
     /// A call.
     Call(OpenCall),
     /// To say what it is.
-    Statement(RequestId, Statement),
+    Statement {
+        /// The request's id.
+        id: RequestId,
+        /// What it was to say.
+        statement: Statement,
+        /// The tools that whoever asked may hear of.
+        tools: ToolScope,
+    },
 }
 
 impl Expected {
@@ -16,7 +23,7 @@ impl Expected {
     pub fn id(&self) -> Option<&RequestId> {
         match self {
             Self::Call(call) => call.id(),
-            Self::Statement(id, _) => Some(id),
+            Self::Statement { id, .. } => Some(id),
         }
     }
 
@@ -24,15 +31,15 @@ impl Expected {
     pub(super) fn tool(&self) -> Option<&str> {
         match self {
             Self::Call(call) => Some(call.tool()),
-            Self::Statement(..) => None,
+            Self::Statement { .. } => None,
         }
     }
 
-    /// What it was to say, when it is no call.
-    pub(super) fn statement(&self) -> Option<Statement> {
+    /// What it was to say, when it is no call, and of which tools.
+    pub(super) fn statement(&self) -> Option<(Statement, &ToolScope)> {
         match self {
             Self::Call(_) => None,
-            Self::Statement(_, statement) => Some(*statement),
+            Self::Statement { statement, tools, .. } => Some((*statement, tools)),
         }
     }
 
@@ -40,7 +47,7 @@ impl Expected {
     pub fn answered(self, message: &[u8]) -> Written {
         match self {
             Self::Call(call) => call.answered(message),
-            Self::Statement(..) => Written::default(),
+            Self::Statement { .. } => Written::default(),
         }
     }
 }

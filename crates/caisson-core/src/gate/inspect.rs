@@ -6,8 +6,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    Denial, Expected, Known, Review,
+    Denial, Expected, Known, Review, ToolScope,
     ledger::Ledger,
+    listing,
     policy::Policy,
     review::Reviewed,
     scan::{Action, Context, Direction, Findings, Verdict},
@@ -78,7 +79,7 @@ impl Inspector {
     pub(crate) fn incoming(&self, message: Bytes, expected: Option<&Expected>) -> Option<Bytes> {
         let tool = expected.and_then(Expected::tool);
         let message = match expected.and_then(Expected::statement) {
-            Some(statement) => match self.reviewed(statement, message.clone()) {
+            Some((statement, tools)) => match self.reviewed(statement, tools, message.clone()) {
                 Ok(message) => message,
                 Err(denial) => return answer(&message, &denial),
             },
@@ -103,14 +104,14 @@ impl Inspector {
         answer(&message, &denial)
     }
 
-    /// What a server says of itself, without what the user has not accepted.
-    fn reviewed(&self, statement: Statement, message: Bytes) -> Result<Bytes, Denial> {
+    /// What a server says of itself, without what the user has not accepted, and tools that are not for whoever asked.
+    fn reviewed(&self, statement: Statement, tools: &ToolScope, message: Bytes) -> Result<Bytes, Denial> {
         let mode = self.policy.borrow().pins().of(&self.server);
         let Reviewed { message, fresh } = self.review.look(&self.server, statement, message, mode)?;
         for (kind, name, is_new) in fresh {
             self.ledger.quarantined(&self.server, kind, name, is_new);
         }
-        Ok(message)
+        listing::narrowed(message, statement, tools)
     }
 
     fn verdict(&self, message: &[u8], direction: Direction, tool: Option<&str>) -> Result<Verdict, String> {

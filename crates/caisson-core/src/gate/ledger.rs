@@ -12,11 +12,12 @@ use super::{
     Denial, Known,
     principal::Visit,
     scan::{Direction, Finding},
+    tokens::TokenId,
 };
 use crate::{
     audit::{Audit, Happening, Phase, Written},
     metrics::{Metrics, Series},
-    model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName},
+    model::{By, Digest, Envelope, Outcome, PinKind, QuestionId, RequestId, ServerName, utc},
 };
 
 /// Notes what became of calls. Cheap to clone.
@@ -72,12 +73,15 @@ impl Ledger {
     /// A call is let through.
     pub(super) fn begin(&self, entry: Entry<'_>, id: Option<RequestId>, by: &By) -> OpenCall {
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        let (token, expires) = shown(entry.visit);
         let noted = self.audit.note_watched(
             entry.server,
             Phase::Run,
             Happening::Called {
                 call: number,
                 client: entry.visit.client.to_string(),
+                token,
+                expires,
                 tool: entry.tool.to_owned(),
                 by: by.to_string(),
                 arguments: Digest::of(entry.arguments.as_bytes()),
@@ -103,10 +107,13 @@ impl Ledger {
     /// A call is refused.
     pub(super) fn refuse(&self, visit: &Visit, server: &ServerName, tool: &str, denial: &Denial) {
         self.series(server, tool).denied();
+        let (token, expires) = shown(visit);
         self.note(
             server,
             Happening::Denied {
                 client: visit.client.to_string(),
+                token,
+                expires,
                 tool: tool.to_owned(),
                 reason: denial.to_string(),
             },
@@ -209,6 +216,12 @@ impl Drop for OpenCall {
             self.audit.note(&self.server, Phase::Run, happening);
         }
     }
+}
+
+/// The token that was shown, and when it ends, in seconds since 1970.
+fn shown(visit: &Visit) -> (Option<TokenId>, Option<u64>) {
+    let Some((token, expires)) = &visit.token else { return (None, None) };
+    (Some(token.clone()), expires.map(utc::whole_seconds))
 }
 
 /// Whether a response says that the call has failed.

@@ -4,6 +4,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use super::{
@@ -32,6 +33,8 @@ static SESSIONS: AtomicU64 = AtomicU64::new(0);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Visit {
     pub(super) client: Arc<str>,
+    /// The token it showed, and when that ends; none for the user's own.
+    pub(super) token: Option<(TokenId, Option<SystemTime>)>,
     pub(super) session: SessionNumber,
 }
 
@@ -74,13 +77,15 @@ pub enum LocalCaller {
     Shim,
 }
 
-/// A client with a token of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A client with a token of its own. It is the same as long as the token is, whatever becomes of that.
+#[derive(Clone, Debug)]
 pub struct Client {
     /// What the token was issued to, as the user knows it: `cursor`.
     pub subject: Arc<str>,
     /// Which token it showed.
     pub token: TokenId,
+    /// From when on that token is of no use; none means never.
+    pub expires: Option<SystemTime>,
     /// What it may use.
     pub scope: Arc<Scope>,
 }
@@ -91,8 +96,8 @@ impl Principal {
     }
 
     pub(super) fn client(token: Token) -> Self {
-        let Token { id, subject, scope, .. } = token;
-        let who = Who::Client(Client { subject, token: id, scope });
+        let Token { id, subject, expires, scope, .. } = token;
+        let who = Who::Client(Client { subject, token: id, expires, scope });
         Self { who, session: SessionNumber::default(), consents: false }
     }
 
@@ -122,7 +127,11 @@ impl Principal {
     }
 
     pub(super) fn visit(&self) -> Visit {
-        Visit { client: self.name(), session: self.session }
+        let token = match &self.who {
+            Who::Local(_) => None,
+            Who::Client(client) => Some((client.token.clone(), client.expires)),
+        };
+        Visit { client: self.name(), token, session: self.session }
     }
 
     /// What tells it from every other, for what is kept apart between callers.
@@ -138,6 +147,14 @@ impl Principal {
         &self.who
     }
 }
+
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        self.token == other.token
+    }
+}
+
+impl Eq for Client {}
 
 impl PartialEq for Principal {
     fn eq(&self, other: &Self) -> bool {

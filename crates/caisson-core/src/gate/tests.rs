@@ -214,6 +214,45 @@ async fn what_a_call_carries_is_decided_on() {
     assert!(setup.is_permitted(&with_key) && setup.is_permitted(&password));
 }
 
+#[tokio::test]
+async fn a_token_for_a_tool_sees_and_calls_that_tool_and_the_record_says_whose_it_is() {
+    let setup = setup("preset = 'never-ask'\n[pins]\nmode = 'off'");
+    let only = ToolScope::Only(["get_it".to_owned()].into());
+    let scope = Scope::Only([("files".parse().unwrap(), only)].into());
+    let lifetime = Some(Duration::from_secs(900));
+    let (token, text) = setup.gate.tokens().issue("job-42", scope, lifetime, SystemTime::now()).unwrap();
+    let principal = setup.gate.authenticate(text.expose()).unwrap();
+    let admit = |message: &str| {
+        let (envelope, kind) = Envelope::read(message.as_bytes()).unwrap();
+        setup.gate.admit(&principal, &"files".parse().unwrap(), message.as_bytes(), (&envelope, kind))
+    };
+
+    let Admission::Permitted(mut permit) = admit(&message("tools/list", "{}")) else { panic!("permitted") };
+    let (inspector, expected) = (permit.take_inspector().unwrap(), permit.take_expected().unwrap());
+    let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"rm"},{"name":"get_it"}]}}"#;
+    let seen = inspector.incoming(answer.into(), Some(&expected)).unwrap();
+    assert_eq!(seen, r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"get_it"}]}}"#);
+
+    drop(admit(&call("get_it", "{}")));
+    let denied = admit(&call("rm", "{}"));
+    assert!(matches!(denied, Admission::Denied(Denial::Tool { .. })), "{denied:?}");
+    assert!(setup.is_permitted(&call("get_it", "{}")));
+    let entries = setup.audit.read(AuditQuery { last: 100, ..AuditQuery::default() }).await.unwrap();
+    let of = |entry: &crate::audit::AuditEntry| {
+        let entry = serde_json::to_value(entry).unwrap();
+        let about = |name: &str| entry.get(name).cloned().unwrap_or_default();
+        (about("what"), about("client"), about("tool"), about("token"), about("expires"))
+    };
+    let noted: Vec<_> = entries.iter().map(of).filter(|entry| entry.0 != "unanswered").collect();
+    let ends = crate::model::utc::whole_seconds(token.expires.unwrap());
+    let whose = |what: &str, tool: &str| {
+        (what.into(), "job-42".into(), tool.into(), token.id.as_str().into(), ends.into())
+    };
+    let nobody = serde_json::Value::Null;
+    let own = ("called".into(), "you".into(), "get_it".into(), nobody.clone(), nobody);
+    assert_eq!(noted, [whose("called", "get_it"), whose("denied", "rm"), own]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_loop_is_noticed() {
     let setup = setup("preset = 'never-ask'\n[loop]\nbeyond = '3/minute'");

@@ -43,6 +43,18 @@ pub struct Token {
     pub revoked: bool,
 }
 
+/// Whether a token is good for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenState {
+    /// It opens what it is for.
+    Holds,
+    /// Its time is over.
+    Expired,
+    /// The user took it back.
+    Revoked,
+}
+
 /// Why a token could not be issued or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -74,6 +86,19 @@ struct Table {
     hashes: HashMap<TokenId, TokenHash>,
     /// Those used since that was last kept.
     used: HashSet<TokenHash>,
+}
+
+impl Token {
+    /// Whether it is good for anything at this time.
+    pub fn state(&self, now: SystemTime) -> TokenState {
+        if self.revoked {
+            TokenState::Revoked
+        } else if self.expires.is_some_and(|expires| expires <= now) {
+            TokenState::Expired
+        } else {
+            TokenState::Holds
+        }
+    }
 }
 
 impl Tokens {
@@ -116,6 +141,44 @@ impl Tokens {
         store::insert(&self.0.state, &hash, &token)?;
         self.write().insert(hash, token.clone());
         Ok((token, text))
+    }
+
+    /// Puts a new token in the place of one: for the same subject, of the same scope, and for the time that is left. The
+    /// old one is good for `grace` from `now` yet, where it does not end before; for no time at all, it is revoked.
+    /// None when there is no such token, or it is of no more use.
+    ///
+    /// # Errors
+    /// When there are no random numbers, or it cannot be kept; then the old token holds as it did.
+    pub fn rotate(
+        &self,
+        id: &TokenId,
+        grace: Duration,
+        now: SystemTime,
+    ) -> Result<Option<(Token, TokenText)>, TokenError> {
+        let holds = |token: &Token| token.state(now) == TokenState::Holds;
+        let Some(old) = self.by_id(id).filter(holds) else { return Ok(None) };
+        let text = TokenText::random().map_err(TokenError::Random)?;
+        let id = TokenId::random().map_err(TokenError::Random)?;
+        let new = Token { id, created: now, last_used: None, ..old.clone() };
+        let end = if grace.is_zero() {
+            None
+        } else {
+            let end = now.checked_add(grace).ok_or(TokenError::Lifetime)?;
+            Some(old.expires.map_or(end, |expires| expires.min(end)))
+        };
+        let hash = TokenHash::of(text.expose());
+        if !store::replace(&self.0.state, &old.id, end, (&hash, &new))? {
+            return Ok(None);
+        }
+        let mut table = self.write();
+        if let Some(old) = table.get_mut(&old.id) {
+            match end {
+                None => old.revoked = true,
+                Some(_) => old.expires = end,
+            }
+        }
+        table.insert(hash, new.clone());
+        Ok(Some((new, text)))
     }
 
     /// Every token, oldest first, also those of no more use.
@@ -199,6 +262,10 @@ impl Tokens {
 }
 
 impl Table {
+    fn get_mut(&mut self, id: &TokenId) -> Option<&mut Token> {
+        self.tokens.get_mut(self.hashes.get(id)?)
+    }
+
     fn insert(&mut self, hash: TokenHash, token: Token) {
         self.hashes.insert(token.id.clone(), hash);
         self.tokens.insert(hash, token);

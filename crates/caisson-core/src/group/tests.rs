@@ -38,8 +38,9 @@ struct Fake {
 struct Fakes(BTreeMap<ServerName, Fake>);
 
 impl Members for Fakes {
-    fn ask(&self, permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
+    fn ask(&self, mut permit: Permit, request: Bytes) -> BoxFuture<'_, Result<Exchange, SandboxError>> {
         Box::pin(async move {
+            let (expected, inspector) = (permit.take_expected(), permit.take_inspector());
             let server = permit.server().unwrap();
             let fake = self.0.get(server).ok_or_else(|| SandboxError::NoSuchServer(server.clone()))?;
             let request: Value = serde_json::from_slice(&request).unwrap();
@@ -52,10 +53,11 @@ impl Members for Fakes {
                 return Err(SandboxError::Stopped(server.clone()));
             }
             let error = json!({"code": -32601, "message": "unknown"});
-            Ok(Exchange::answered(match fake.results.get(method) {
+            let answered = Exchange::answered(match fake.results.get(method) {
                 Some(result) => json!({"jsonrpc": "2.0", "id": request["id"], "result": result}).to_string(),
                 None => json!({"jsonrpc": "2.0", "id": request["id"], "error": error}).to_string(),
-            }))
+            });
+            Ok(answered.watched(expected, inspector))
         })
     }
 
@@ -266,6 +268,7 @@ async fn a_token_for_one_tool_holds_within_a_group() {
     let scope = Scope::Only([("b".parse().unwrap(), only)].into());
     let (_, text) = setup.gate.tokens().issue("test", scope, None, SystemTime::now()).unwrap();
     setup.principal = setup.gate.authenticate(text.expose()).unwrap();
+    assert_eq!(names(&setup.ask("tools/list", json!({})).await), ["b__one"]);
     assert!(setup.ask("tools/call", json!({"name": "b__one"})).await["result"].is_object());
     let denied = setup.ask("tools/call", json!({"name": "b__two"})).await;
     assert_eq!(denied["error"]["code"], crate::gate::Denial::CODE, "{denied}");

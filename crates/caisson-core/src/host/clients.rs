@@ -62,6 +62,25 @@ impl Host {
         Ok(told(client, change))
     }
 
+    pub(super) async fn rotate_client(&self, client: &str) -> Result<ClientChange, ApiError> {
+        let client = known(client)?;
+        if !client.reads_urls() {
+            let why = format!("{} starts `caisson stdio`, and has no token", client.title());
+            return Err(ApiError::new(ErrorCode::Invalid, why));
+        }
+        let host = self.clone();
+        let change = blocking(move || {
+            let servers = host.0.clients.status(client).servers;
+            if servers.is_empty() {
+                let nothing = format!("{} has nothing of Caisson's", client.title());
+                return Err(ApiError::new(ErrorCode::NotFound, nothing)
+                    .fix(format!("connect it first: caisson connect {}", client.id())));
+            }
+            host.with_token(client, &servers, |link| host.0.clients.connect(client, &servers, link))
+        });
+        Ok(told(client, change.await?))
+    }
+
     /// Takes a server or group out of every client that has it.
     pub(super) async fn disconnect_everywhere(&self, server: &Endpoint) -> Vec<Result<String, ApiError>> {
         let host = self.clone();
@@ -93,7 +112,8 @@ impl Host {
     }
 
     /// Does `work` with a link for `client` to `servers`. A new token takes the place of the client's old one
-    /// when the work is done, and is taken back when it fails.
+    /// when the work is done, and is taken back when it fails. Whichever of the two stands in the client's file holds
+    /// at every moment, and the state knows of it, also after a crash.
     fn with_token(
         &self,
         client: Client,
@@ -106,32 +126,60 @@ impl Host {
         }
         let tokens = self.0.gate.tokens();
         let scope = Scope::only(servers.iter().cloned());
+        let old = self.tokens_of(client)?;
         let (token, text) = tokens.issue(client.title(), scope, None, SystemTime::now())?;
+        let both = [old.as_slice(), std::slice::from_ref(&token.id)].concat();
         let bridge = format!("http://127.0.0.1:{}", self.0.settings.port);
-        match work(&Link::Url { bridge, token: text.expose().to_owned().into() }) {
+        let link = Link::Url { bridge, token: text.expose().to_owned().into() };
+        match self.keep_tokens_of(client, &both).and_then(|()| Ok(work(&link)?)) {
             Ok(change) => {
-                self.forget_token(client)?;
-                self.0.state.set_value(&token_key(client), token.id.as_str())?;
+                self.revoke_all(&old)?;
+                self.keep_tokens_of(client, &[token.id])?;
                 Ok(change)
             }
             Err(error) => {
                 tokens.revoke(&token.id)?;
-                Err(error.into())
+                self.keep_tokens_of(client, &old)?;
+                Err(error)
             }
         }
     }
 
     fn forget_token(&self, client: Client) -> Result<(), ApiError> {
-        let key = token_key(client);
-        if let Some(id) = self.0.state.value(&key)?.filter(|id| !id.is_empty()) {
-            self.0.gate.tokens().revoke(&TokenId::from(id.as_str()))?;
-            self.0.state.set_value(&key, "")?;
+        self.revoke_all(&self.tokens_of(client)?)?;
+        self.keep_tokens_of(client, &[])
+    }
+
+    /// The client in whose file a token stands.
+    pub(super) fn client_of(&self, id: &TokenId) -> Result<Option<Client>, ApiError> {
+        for client in Client::ALL {
+            if self.tokens_of(client)?.contains(id) {
+                return Ok(Some(client));
+            }
+        }
+        Ok(None)
+    }
+
+    fn revoke_all(&self, ids: &[TokenId]) -> Result<(), ApiError> {
+        for id in ids {
+            self.0.gate.tokens().revoke(id)?;
         }
         Ok(())
     }
+
+    /// The tokens of which one stands in the client's file: there is one, but after a crash in the middle of a change.
+    fn tokens_of(&self, client: Client) -> Result<Vec<TokenId>, ApiError> {
+        let kept = self.0.state.value(&token_key(client))?.unwrap_or_default();
+        Ok(kept.split_whitespace().map(TokenId::from).collect())
+    }
+
+    fn keep_tokens_of(&self, client: Client, ids: &[TokenId]) -> Result<(), ApiError> {
+        let ids: Vec<&str> = ids.iter().map(TokenId::as_str).collect();
+        Ok(self.0.state.set_value(&token_key(client), &ids.join(" "))?)
+    }
 }
 
-/// Under which key the state keeps the id of a client's token.
+/// Under which key the state keeps the ids of a client's tokens.
 fn token_key(client: Client) -> String {
     format!("client_token:{}", client.id())
 }

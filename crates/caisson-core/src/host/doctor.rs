@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Host;
+use super::{Host, bridging::Listening};
 use crate::{
     control::api::{Check, CheckStatus, DoctorReport},
     engine::{EngineFacts, EngineKind, Outcome, Severity, Survey},
@@ -20,6 +20,7 @@ impl Host {
         let mut checks = engines(&surveys);
         checks.extend(self.files(arch));
         checks.push(self.bridge());
+        checks.extend(self.agent_socket_check());
         checks.push(keychain(self.0.secrets.keychain_status().await));
         checks.extend(self.clients_found().await);
         DoctorReport { checks }
@@ -75,6 +76,17 @@ impl Host {
             }
             None => check("Bridge", &name, CheckStatus::Info, "not listening yet"),
         }
+    }
+
+    fn agent_socket_check(&self) -> Option<Check> {
+        let Listening { socket, socket_problem, .. } = self.listening();
+        let name = "Socket for agents in containers";
+        Some(match (socket, socket_problem) {
+            (Some(socket), _) => check("Bridge", name, CheckStatus::Ok, socket.display()),
+            (None, Some(problem)) => check("Bridge", name, CheckStatus::Warning, problem)
+                .fix("correct that and start Caisson again, or set `agent_socket = false` in settings.toml"),
+            (None, None) => return None,
+        })
     }
 
     async fn clients_found(&self) -> Vec<Check> {

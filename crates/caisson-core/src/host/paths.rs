@@ -108,6 +108,11 @@ impl Paths {
         self.socket.with_file_name("pipes")
     }
 
+    /// The socket on which agents in containers reach the bridge, alone in its folder, which is mounted into them.
+    pub fn agent_socket(&self) -> PathBuf {
+        self.socket.with_file_name("bridge").join("mcp.sock")
+    }
+
     /// The log of a daemon that was started in the background.
     pub fn daemon_log(&self) -> PathBuf {
         self.data.join("daemon.log")

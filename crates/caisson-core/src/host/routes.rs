@@ -20,9 +20,9 @@ use crate::{
             GetStatus, IssueToken, Learn, ListApprovals, ListClients, ListGroups, ListSecrets, ListServers,
             ListTokens, ListTools, ListWorkspace, LockCalls, NoticeBody, OpenSession, Pause, PrepareInstall,
             Propose, ReadAudit, ReadLogs, ReadStats, RemoveGroup, RemoveSecret, RemoveServer, Request,
-            ResetWorkspace, RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, SetGroup, SetPreset,
-            SetSecret, ShowNetwork, ShowPins, ShowPolicy, ShowServer, Shutdown, SnapshotWorkspace,
-            StartServer, StopServer, SubscribeEvents, Ticket, VerifyServer,
+            ResetWorkspace, RestartServer, RestoreWorkspace, RevokeGrant, RevokeToken, RotateClient,
+            RotateToken, SetGroup, SetPreset, SetSecret, ShowNetwork, ShowPins, ShowPolicy, ShowServer,
+            Shutdown, SnapshotWorkspace, StartServer, StopServer, SubscribeEvents, Ticket, VerifyServer,
         },
     },
     model::{Event, Progress, ProgressSink, ServerName},
@@ -44,9 +44,10 @@ impl Service for Host {
         match call.method.as_str() {
             ListSecrets::METHOD => answer(&call, |list: ListSecrets| host.list_secrets(&list.server)),
             ListGroups::METHOD => answer(&call, |_: ListGroups| Ok(host.list_groups())),
-            ListTokens::METHOD => answer(&call, |_: ListTokens| Ok(host.list_tokens())),
+            ListTokens::METHOD => answer(&call, |list: ListTokens| Ok(host.list_tokens(list.all))),
             RevokeToken::METHOD => answer(&call, |revoke: RevokeToken| done(host.revoke_token(&revoke.id))),
             IssueToken::METHOD => answer(&call, |issue| host.issue_token(issue)),
+            RotateToken::METHOD => answer(&call, |rotate: RotateToken| host.rotate_token(&rotate)),
 
             ShowPolicy::METHOD => answer(&call, |_: ShowPolicy| Ok(host.show_policy())),
             CheckPolicy::METHOD => answer(&call, |check: CheckPolicy| host.check_policy(&check)),
@@ -98,6 +99,9 @@ impl Service for Host {
             ConnectClient::METHOD => through(&call, async move |it| host.connect_client(it).await).await,
             DisconnectClient::METHOD => {
                 through(&call, async move |it| host.disconnect_client(it).await).await
+            }
+            RotateClient::METHOD => {
+                through(&call, async move |it: RotateClient| host.rotate_client(&it.client).await).await
             }
             ShowNetwork::METHOD => answer(&call, |it: ShowNetwork| host.network(&it.server)),
             Propose::METHOD => answer(&call, |it: Propose| host.propose(&it)),

@@ -1,3 +1,5 @@
+mod tokens;
+
 use std::{path::Path, time::Duration};
 
 use tokio::{
@@ -97,7 +99,7 @@ async fn a_home_without_an_engine_answers_and_says_what_is_missing() {
     let issue = IssueToken { subject: "test".into(), servers, tools: None, ttl: Some(60) };
     let issued = client.call(&issue).await.unwrap();
     assert!(issued.url.unwrap().ends_with("/s/one/mcp"));
-    let tokens = client.call(&ListTokens {}).await.unwrap().tokens;
+    let tokens = client.call(&ListTokens::default()).await.unwrap().tokens;
     assert_eq!((tokens.len(), &tokens[0].id), (1, &issued.id));
     client.call(&RevokeToken { id: issued.id.clone() }).await.unwrap();
     let error = client.call(&RevokeToken { id: issued.id }).await.unwrap_err();

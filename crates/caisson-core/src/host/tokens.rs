@@ -8,10 +8,12 @@ use std::{
 use super::Host;
 use crate::{
     audit::Part,
-    control::api::{ApiError, ErrorCode, IssueToken, IssuedToken, TokenList, TokenServers, TokenView},
+    control::api::{
+        ApiError, ErrorCode, IssueToken, IssuedToken, RotateToken, TokenList, TokenServers, TokenView,
+    },
     gate::{
         Scope, ToolScope,
-        tokens::{Token, TokenId},
+        tokens::{Token, TokenId, TokenState, TokenText},
     },
     model::{Endpoint, utc},
 };
@@ -33,29 +35,55 @@ impl Host {
             TokenServers::All | TokenServers::Metrics => &[],
             TokenServers::Only(servers) => servers,
         };
-        let urls: Vec<String> = named.iter().map(|endpoint| self.url(endpoint)).collect();
         let ttl = ttl.map(Duration::from_secs);
         let (token, text) = self.0.gate.tokens().issue(&subject, scope, ttl, SystemTime::now())?;
         let until = token
             .expires
             .map_or_else(|| "until revoked".to_owned(), |end| format!("until {}", utc::stamp(end)));
         self.configured(None, Part::Token, token.id.as_str(), &format!("issued to {subject}, {until}"));
-        Ok(IssuedToken {
+        Ok(self.issued(&token, &text, named))
+    }
+
+    pub(super) fn rotate_token(&self, rotate: &RotateToken) -> Result<IssuedToken, ApiError> {
+        let id = TokenId::from(rotate.id.as_str());
+        if let Some(client) = self.client_of(&id)? {
+            let (title, name) = (client.title(), client.id());
+            return Err(ApiError::new(
+                ErrorCode::Invalid,
+                format!("this token stands in the file of {title}"),
+            )
+            .fix(format!("caisson token rotate --client {name}")));
+        }
+        let grace = Duration::from_secs(rotate.grace);
+        let rotated = self.0.gate.tokens().rotate(&id, grace, SystemTime::now())?;
+        let (token, text) = rotated.ok_or_else(|| unknown(&rotate.id))?;
+        self.configured(None, Part::Token, &rotate.id, &format!("replaced by {}", token.id));
+        let named: Vec<Endpoint> = match &*token.scope {
+            Scope::All | Scope::Metrics => Vec::new(),
+            Scope::Only(endpoints) => endpoints.keys().cloned().collect(),
+        };
+        Ok(self.issued(&token, &text, &named))
+    }
+
+    /// What whoever is to use a token needs to know.
+    fn issued(&self, token: &Token, text: &TokenText, named: &[Endpoint]) -> IssuedToken {
+        let urls: Vec<String> = named.iter().map(|endpoint| self.url(endpoint)).collect();
+        IssuedToken {
             id: token.id.to_string(),
             token: text.expose().to_owned(),
             url: urls.first().cloned(),
             urls,
             sse_url: named.first().map(|endpoint| self.sse_url(endpoint)),
+            socket: self.agent_socket(),
             expires_at: token.expires.map(utc::whole_seconds),
-        })
+        }
     }
 
-    /// Tokens that still hold, newest first.
-    pub(super) fn list_tokens(&self) -> TokenList {
+    /// Tokens, newest first: those that hold, or also those that do no more.
+    pub(super) fn list_tokens(&self, all: bool) -> TokenList {
         let now = SystemTime::now();
-        let holds = |token: &Token| !token.revoked && token.expires.is_none_or(|end| end > now);
-        let tokens = self.0.gate.tokens().list().into_iter().rev().filter(holds).map(|token| view(&token));
-        TokenList { tokens: tokens.collect() }
+        let tokens = self.0.gate.tokens().list().into_iter().rev().map(|token| view(&token, now));
+        TokenList { tokens: tokens.filter(|token| all || token.state == TokenState::Holds).collect() }
     }
 
     pub(super) fn revoke_token(&self, id: &str) -> Result<(), ApiError> {
@@ -63,8 +91,7 @@ impl Host {
             self.configured(None, Part::Token, id, "revoked");
             return Ok(());
         }
-        Err(ApiError::new(ErrorCode::NotFound, format!("no token is called \"{}\"", id.escape_debug()))
-            .fix("`caisson token list` shows those that hold"))
+        Err(unknown(id))
     }
 
     /// Takes back the tokens that open a removed server or group and nothing else: a later one of that name is
@@ -115,7 +142,12 @@ impl Host {
     }
 }
 
-fn view(token: &Token) -> TokenView {
+fn unknown(id: &str) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("no token that holds is called \"{}\"", id.escape_debug()))
+        .fix("`caisson token list` shows those that hold")
+}
+
+fn view(token: &Token, now: SystemTime) -> TokenView {
     let (servers, tools) = match &*token.scope {
         Scope::All => (TokenServers::All, None),
         Scope::Metrics => (TokenServers::Metrics, None),
@@ -140,5 +172,7 @@ fn view(token: &Token) -> TokenView {
         tools,
         issued_at: utc::whole_seconds(token.created),
         expires_at: token.expires.map(utc::whole_seconds),
+        last_used_at: token.last_used.map(utc::whole_seconds),
+        state: token.state(now),
     }
 }

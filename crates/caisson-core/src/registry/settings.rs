@@ -36,6 +36,8 @@ pub struct Settings {
     pub engine: EngineSetting,
     /// The port on 127.0.0.1 clients connect to.
     pub port: u16,
+    /// Whether agents in containers can reach the bridge by a Unix socket.
+    pub agent_socket: bool,
     /// How many seconds a server may say nothing on a request.
     pub request_timeout: u64,
     /// How many requests a client may make a second.
@@ -75,6 +77,7 @@ impl Default for Settings {
         Self {
             engine: EngineSetting::Auto,
             port: PORT,
+            agent_socket: true,
             request_timeout: REQUEST_TIMEOUT,
             requests_per_second: REQUESTS_PER_SECOND,
             ca_bundle: None,

@@ -43,7 +43,7 @@ impl Exchange {
     }
 
     /// The same exchange, which does with the answer what is expected, and lets through what may reach a client.
-    pub(super) fn watched(self, expected: Option<Box<Expected>>, inspector: Option<Box<Inspector>>) -> Self {
+    pub(crate) fn watched(self, expected: Option<Box<Expected>>, inspector: Option<Box<Inspector>>) -> Self {
         Self { expected, inspector, ..self }
     }
 

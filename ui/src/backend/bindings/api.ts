@@ -229,6 +229,14 @@ call: number,
  */
 client: string,
 /**
+ * The token it showed; none for the user's own calls.
+ */
+token?: TokenId,
+/**
+ * When that token ends, in seconds since 1970 (UTC); none means never.
+ */
+expires?: number,
+/**
  * The tool.
  */
 tool: string,
@@ -276,6 +284,14 @@ lasted: number, } | { "what": "denied",
  * Who called.
  */
 client: string,
+/**
+ * The token it showed; none for the user's own calls.
+ */
+token?: TokenId,
+/**
+ * When that token ends, in seconds since 1970 (UTC); none means never.
+ */
+expires?: number,
 /**
  * The tool.
  */
@@ -624,7 +640,7 @@ because: string,
 marks: Marks | null, };
 
 /**
- * The answer to [`ConnectClient`] and [`DisconnectClient`].
+ * The answer to [`ConnectClient`], [`DisconnectClient`] and [`RotateClient`].
  */
 export type ClientChange = {
 /**
@@ -774,6 +790,14 @@ bridge: string | null,
  * Why the bridge cannot listen.
  */
 bridge_problem: string | null,
+/**
+ * The Unix socket on which agents in containers reach the bridge, where there is one.
+ */
+socket: string | null,
+/**
+ * Why there is none, where there should be one.
+ */
+socket_problem: string | null,
 /**
  * Whether all servers are paused.
  */
@@ -1374,7 +1398,7 @@ tools?: Array<string>,
 ttl?: number, };
 
 /**
- * The answer to [`IssueToken`].
+ * The answer to [`IssueToken`] and [`RotateToken`].
  */
 export type IssuedToken = {
 /**
@@ -1397,6 +1421,11 @@ urls: Array<string>,
  * The same server's address for clients that speak HTTP+SSE alone.
  */
 sse_url: string | null,
+/**
+ * The Unix socket on which those addresses are found too, for an agent in a container, which is shown its folder;
+ * none where Caisson has no such socket.
+ */
+socket: string | null,
 /**
  * When it ends.
  */
@@ -1516,9 +1545,14 @@ server: ServerName, };
 export type ListServers = Record<symbol, never>;
 
 /**
- * All tokens that were not revoked.
+ * The tokens that hold.
  */
-export type ListTokens = Record<symbol, never>;
+export type ListTokens = {
+/**
+ * Also those that hold no longer, as far as they are known: expired ones for a week, revoked ones until Caisson
+ * is started again.
+ */
+all?: boolean, };
 
 /**
  * The tools a server or group offers. Starts servers when needed.
@@ -2323,6 +2357,28 @@ export type RevokeToken = {
 id: string, };
 
 /**
+ * Gives a client a new token: writes it into the client's configuration, and revokes the old one.
+ */
+export type RotateClient = {
+/**
+ * The client's short name.
+ */
+client: string, };
+
+/**
+ * Puts a new token in the place of one: for the same subject, of the same scope, until the same time.
+ */
+export type RotateToken = {
+/**
+ * Which.
+ */
+id: string,
+/**
+ * How many seconds the old one still holds; 0, as when it is missing, means that it is revoked at once.
+ */
+grace?: number, };
+
+/**
  * What was decided, and by what.
  */
 export type Ruling = {
@@ -2679,6 +2735,11 @@ copied: CopyView, };
 export type Ticket = number;
 
 /**
+ * What a token is called, in listings and for revoking it. It is no secret.
+ */
+export type TokenId = string;
+
+/**
  * The answer to [`ListTokens`].
  */
 export type TokenList = {
@@ -2691,6 +2752,11 @@ tokens: Array<TokenView>, };
  * Which servers and groups a token opens.
  */
 export type TokenServers = "all" | { "only": Array<Endpoint> };
+
+/**
+ * Whether a token is good for anything.
+ */
+export type TokenState = "holds" | "expired" | "revoked";
 
 /**
  * A token, without the token.
@@ -2719,7 +2785,15 @@ issued_at: number,
 /**
  * When it ends.
  */
-expires_at: number | null, };
+expires_at: number | null,
+/**
+ * When it was last used.
+ */
+last_used_at: number | null,
+/**
+ * Whether it holds.
+ */
+state: TokenState, };
 
 /**
  * A tool, as the server describes it. All of it is the server's word: show it escaped.
@@ -3021,6 +3095,7 @@ export type Methods = {
   "client.list": { params: ListClients; reply: ClientList };
   "client.connect": { params: ConnectClient; reply: ClientChange };
   "client.disconnect": { params: DisconnectClient; reply: ClientChange };
+  "client.rotate": { params: RotateClient; reply: ClientChange };
   "secret.set": { params: SetSecret; reply: Done };
   "secret.list": { params: ListSecrets; reply: SecretList };
   "secret.remove": { params: RemoveSecret; reply: Done };
@@ -3032,6 +3107,7 @@ export type Methods = {
   "workspace.reset": { params: ResetWorkspace; reply: Done };
   "token.issue": { params: IssueToken; reply: IssuedToken };
   "token.list": { params: ListTokens; reply: TokenList };
+  "token.rotate": { params: RotateToken; reply: IssuedToken };
   "token.revoke": { params: RevokeToken; reply: Done };
   "events.subscribe": { params: SubscribeEvents; reply: Done };
   "subscription.end": { params: EndSubscription; reply: Done };

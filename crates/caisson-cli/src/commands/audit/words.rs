@@ -49,7 +49,7 @@ pub(super) fn text(entry: &AuditEntry) -> String {
             size(*bytes)
         ),
         Happening::Unanswered { call, lasted } => format!("call {call}: not answered, after {lasted} ms"),
-        Happening::Denied { client, tool, reason } => format!("refused {client} {tool}: {reason}"),
+        Happening::Denied { client, tool, reason, .. } => format!("refused {client} {tool}: {reason}"),
         Happening::Found { title, place, action, direction, tool, client, .. } => {
             let whose = client.as_deref().unwrap_or("it");
             let where_to = match direction {

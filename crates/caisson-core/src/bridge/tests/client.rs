@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) port: u16,
+    /// The Unix socket it connects to, in the port's place.
+    #[cfg(unix)]
+    pub(super) socket: Option<std::path::PathBuf>,
     pub(super) path: String,
     pub(super) token: String,
     pub(super) headers: Vec<(&'static str, String)>,
@@ -23,7 +26,14 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(port: u16, token: &str) -> Self {
-        Self { port, path: "/s/fake/mcp".to_owned(), token: token.to_owned(), headers: Vec::new() }
+        Self {
+            port,
+            #[cfg(unix)]
+            socket: None,
+            path: "/s/fake/mcp".to_owned(),
+            token: token.to_owned(),
+            headers: Vec::new(),
+        }
     }
 
     pub(super) fn to(mut self, path: &str) -> Self {
@@ -39,6 +49,13 @@ impl Client {
     }
 
     pub(super) async fn connect(&self) -> SendRequest<Full<Bytes>> {
+        #[cfg(unix)]
+        if let Some(socket) = &self.socket {
+            let unix = tokio::net::UnixStream::connect(socket).await.unwrap();
+            let (sender, connection) = handshake(TokioIo::new(unix)).await.unwrap();
+            tokio::spawn(connection);
+            return sender;
+        }
         let tcp = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let (sender, connection) = handshake(TokioIo::new(tcp)).await.unwrap();
         tokio::spawn(connection);

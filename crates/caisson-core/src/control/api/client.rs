@@ -55,7 +55,14 @@ pub struct DisconnectClient {
     pub servers: Vec<Endpoint>,
 }
 
-/// The answer to [`ConnectClient`] and [`DisconnectClient`].
+/// Gives a client a new token: writes it into the client's configuration, and revokes the old one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RotateClient {
+    /// The client's short name.
+    pub client: String,
+}
+
+/// The answer to [`ConnectClient`], [`DisconnectClient`] and [`RotateClient`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct ClientChange {
     /// The client's name for people.

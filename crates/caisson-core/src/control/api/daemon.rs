@@ -24,6 +24,10 @@ pub struct DaemonStatus {
     pub bridge: Option<String>,
     /// Why the bridge cannot listen.
     pub bridge_problem: Option<String>,
+    /// The Unix socket on which agents in containers reach the bridge, where there is one.
+    pub socket: Option<PathBuf>,
+    /// Why there is none, where there should be one.
+    pub socket_problem: Option<String>,
     /// Whether all servers are paused.
     pub paused: bool,
     /// Installed servers.

@@ -1,7 +1,9 @@
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::model::Endpoint;
+use crate::{gate::tokens::TokenState, model::Endpoint};
 
 /// Makes a bearer token for the bridge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -32,7 +34,7 @@ pub enum TokenServers {
     Metrics,
 }
 
-/// The answer to [`IssueToken`].
+/// The answer to [`IssueToken`] and [`RotateToken`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct IssuedToken {
     /// Names the token, for [`RevokeToken`].
@@ -45,6 +47,9 @@ pub struct IssuedToken {
     pub urls: Vec<String>,
     /// The same server's address for clients that speak HTTP+SSE alone.
     pub sse_url: Option<String>,
+    /// The Unix socket on which those addresses are found too, for an agent in a container, which is shown its folder;
+    /// none where Caisson has no such socket.
+    pub socket: Option<PathBuf>,
     /// When it ends.
     pub expires_at: Option<u64>,
 }
@@ -60,9 +65,15 @@ impl std::fmt::Debug for IssuedToken {
     }
 }
 
-/// All tokens that were not revoked.
+/// The tokens that hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-pub struct ListTokens {}
+pub struct ListTokens {
+    /// Also those that hold no longer, as far as they are known: expired ones for a week, revoked ones until Caisson
+    /// is started again.
+    #[serde(default)]
+    #[ts(as = "Option<bool>", optional)]
+    pub all: bool,
+}
 
 /// The answer to [`ListTokens`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -86,6 +97,21 @@ pub struct TokenView {
     pub issued_at: u64,
     /// When it ends.
     pub expires_at: Option<u64>,
+    /// When it was last used.
+    pub last_used_at: Option<u64>,
+    /// Whether it holds.
+    pub state: TokenState,
+}
+
+/// Puts a new token in the place of one: for the same subject, of the same scope, until the same time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct RotateToken {
+    /// Which.
+    pub id: String,
+    /// How many seconds the old one still holds; 0, as when it is missing, means that it is revoked at once.
+    #[serde(default)]
+    #[ts(as = "Option<u64>", optional)]
+    pub grace: u64,
 }
 
 /// Ends a token at once; its sessions end too.

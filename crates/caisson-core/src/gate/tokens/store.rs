@@ -26,27 +26,58 @@ pub(super) fn load(state: &State, now: SystemTime) -> Result<Vec<(TokenHash, Tok
 
 /// Keeps a new token.
 pub(super) fn insert(state: &State, hash: &TokenHash, token: &Token) -> Result<(), StateError> {
+    state.with(|db| insert_into(db, hash, token))
+}
+
+/// Keeps a new token in the place of `old`, which ends at `end`, or at once; both or neither. Says whether they
+/// were: not when `old` was revoked meanwhile.
+pub(super) fn replace(
+    state: &State,
+    old: &TokenId,
+    end: Option<SystemTime>,
+    (hash, new): (&TokenHash, &Token),
+) -> Result<bool, StateError> {
     state.with(|db| {
-        let scope = serde_json::to_string(&*token.scope)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        db.execute(
-            "INSERT INTO tokens (id, hash, subject, scope, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![
-                token.id.as_str(),
-                hash.as_bytes(),
-                &*token.subject,
-                scope,
-                seconds(token.created),
-                token.expires.map(seconds)
-            ],
-        )
-        .map(drop)
+        let transaction = db.transaction()?;
+        let was_there = match end {
+            None => revoke_in(&transaction, old)?,
+            Some(end) => transaction.execute(
+                "UPDATE tokens SET expires = ?2 WHERE id = ?1 AND revoked = 0",
+                params![old.as_str(), seconds(end)],
+            )?,
+        } > 0;
+        if was_there {
+            insert_into(&transaction, hash, new)?;
+        }
+        transaction.commit()?;
+        Ok(was_there)
     })
+}
+
+fn insert_into(db: &Connection, hash: &TokenHash, token: &Token) -> rusqlite::Result<()> {
+    let scope = serde_json::to_string(&*token.scope)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    db.execute(
+        "INSERT INTO tokens (id, hash, subject, scope, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            token.id.as_str(),
+            hash.as_bytes(),
+            &*token.subject,
+            scope,
+            seconds(token.created),
+            token.expires.map(seconds)
+        ],
+    )
+    .map(drop)
 }
 
 /// Keeps that tokens were revoked.
 pub(super) fn revoke(state: &State, ids: &[TokenId]) -> Result<(), StateError> {
-    each(state, ids, |db, id| db.execute("UPDATE tokens SET revoked = 1 WHERE id = ?1", [id.as_str()]))
+    each(state, ids, revoke_in)
+}
+
+fn revoke_in(db: &Connection, id: &TokenId) -> rusqlite::Result<usize> {
+    db.execute("UPDATE tokens SET revoked = 1 WHERE id = ?1 AND revoked = 0", [id.as_str()])
 }
 
 /// Keeps when tokens were last used.

@@ -61,6 +61,46 @@ fn a_token_long_expired_or_unreadable_is_gone() {
 }
 
 #[test]
+fn a_token_in_the_place_of_another_is_for_the_same_and_ends_when_it_would_have() {
+    let state = State::in_memory().unwrap();
+    let first = tokens(&state, 0);
+    let scope = Scope::only(["time".parse().unwrap()]);
+    let lifetime = Some(Duration::from_secs(100));
+    let (old, text) = first.issue("job", scope, lifetime, at(0)).unwrap();
+    let states = |now: u64| {
+        let of = |tokens: &Tokens| -> Vec<_> {
+            tokens.list().iter().map(|token| (token.id.clone(), token.state(at(now)))).collect()
+        };
+        (of(&first), of(&tokens(&state, now)))
+    };
+    let none = Duration::ZERO;
+    assert!(first.rotate(&"none".into(), none, at(1)).unwrap().is_none());
+    assert!(first.rotate(&old.id, none, at(100)).unwrap().is_none(), "it has expired");
+    assert!(matches!(first.rotate(&old.id, Duration::MAX, at(1)), Err(TokenError::Lifetime)));
+
+    let (new, new_text) = first.rotate(&old.id, Duration::from_secs(10), at(50)).unwrap().unwrap();
+    assert_ne!((text.expose(), &old.id), (new_text.expose(), &new.id));
+    assert_eq!(new, Token { id: new.id.clone(), created: at(50), last_used: None, ..old.clone() });
+    let both = |old_is, new_is| vec![(old.id.clone(), old_is), (new.id.clone(), new_is)];
+    for (now, old_is, new_is) in [
+        (59, TokenState::Holds, TokenState::Holds),
+        (60, TokenState::Expired, TokenState::Holds),
+        (100, TokenState::Expired, TokenState::Expired),
+    ] {
+        assert_eq!(states(now), (both(old_is, new_is), both(old_is, new_is)), "{now}");
+    }
+
+    // A time beyond the old one's own makes it no longer.
+    let (newer, _) = first.rotate(&new.id, Duration::from_secs(1000), at(95)).unwrap().unwrap();
+    assert_eq!(first.by_id(&new.id).unwrap().expires, Some(at(100)));
+    let (newest, _) = first.rotate(&newer.id, none, at(96)).unwrap().unwrap();
+    assert_eq!(first.by_id(&newer.id).unwrap().state(at(96)), TokenState::Revoked);
+    assert!(first.rotate(&newer.id, none, at(97)).unwrap().is_none(), "once");
+    let ids: Vec<TokenId> = tokens(&state, 97).list().into_iter().map(|token| token.id).collect();
+    assert_eq!(ids, [old.id, new.id, newest.id], "a revoked one is not kept");
+}
+
+#[test]
 fn the_gate_asks_the_clock() {
     let now = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let clock = Arc::clone(&now);
