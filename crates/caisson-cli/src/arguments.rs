@@ -58,7 +58,7 @@ pub(crate) enum Command {
     Policy(commands::policy::Args),
     Pins(commands::pins::Args),
     Approvals(commands::approvals::Args),
-    Audit(commands::audit::Args),
+    Audit(Box<commands::audit::Args>),
     Stats(commands::stats::Args),
     Group(commands::group::Args),
     Connect(commands::clients::Connect),

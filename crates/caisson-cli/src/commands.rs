@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli, screen: &Screen) -> Outcome {
         Command::Policy(args) => client(policy::run(args, screen)),
         Command::Pins(args) => client(pins::run(args, screen)),
         Command::Approvals(args) => client(approvals::run(args, screen)),
-        Command::Audit(args) => client(audit::run(args, screen)),
+        Command::Audit(args) => client(audit::run(*args, screen)),
         Command::Stats(args) => client(stats::run(args, screen)),
         Command::Group(args) => client(group::run(args, screen)),
         Command::Connect(args) => client(clients::connect(args, screen)),

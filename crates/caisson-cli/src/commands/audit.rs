@@ -139,16 +139,18 @@ async fn list(args: List, screen: &Screen) -> Outcome {
     if list.entries.is_empty() && !follow {
         screen.note("There are no such entries.");
     }
-    while follow {
+    if !follow {
+        return Ok(exit::OK);
+    }
+    loop {
         match later.notice().await {
             Some(NoticeBody::Audit(entry)) => show(&entry, screen)?,
             Some(
                 NoticeBody::Lost(_) | NoticeBody::Log(_) | NoticeBody::Progress(_) | NoticeBody::Event(_),
             ) => {}
-            Some(NoticeBody::End) | None => break,
+            Some(NoticeBody::End) | None => return Ok(exit::OK),
         }
     }
-    Ok(exit::OK)
 }
 
 fn show(entry: &AuditEntry, screen: &Screen) -> Result<(), Failure> {

@@ -15,6 +15,8 @@ fn called(client: &str, tool: &str) -> Happening {
         by: "a rule".into(),
         arguments: Digest::of(b"{}"),
         bytes: 2,
+        token: None,
+        expires: None,
         shown: Some(r#"{"path": "C:\100%_sure"}"#.into()),
     }
 }
@@ -73,7 +75,13 @@ async fn entries_are_found_by_what_they_say() {
     note(30, refused(443));
     note(
         20,
-        Happening::Denied { client: "cursor".into(), tool: "write_note".into(), reason: "a person".into() },
+        Happening::Denied {
+            client: "cursor".into(),
+            tool: "write_note".into(),
+            reason: "a person".into(),
+            token: None,
+            expires: None,
+        },
     );
     audit.configured(None, Part::Token, "5f3a9c01", "issued to cursor");
     let hours = |hours: u64| Some(hours * 3_600_000);

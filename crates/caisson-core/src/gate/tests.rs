@@ -237,7 +237,7 @@ async fn a_token_for_a_tool_sees_and_calls_that_tool_and_the_record_says_whose_i
     let denied = admit(&call("rm", "{}"));
     assert!(matches!(denied, Admission::Denied(Denial::Tool { .. })), "{denied:?}");
     assert!(setup.is_permitted(&call("get_it", "{}")));
-    let entries = setup.audit.read(AuditQuery { last: 100, ..AuditQuery::default() }).await.unwrap();
+    let entries = setup.audit.read(AuditQuery { limit: 100, ..AuditQuery::default() }).await.unwrap();
     let of = |entry: &crate::audit::AuditEntry| {
         let entry = serde_json::to_value(entry).unwrap();
         let about = |name: &str| entry.get(name).cloned().unwrap_or_default();

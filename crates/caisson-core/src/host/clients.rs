@@ -78,7 +78,9 @@ impl Host {
             }
             host.with_token(client, &servers, |link| host.0.clients.connect(client, &servers, link))
         });
-        Ok(told(client, change.await?))
+        let change = change.await?;
+        self.configured(None, Part::Client, client.title(), "given a new token");
+        Ok(told(client, change))
     }
 
     /// Takes a server or group out of every client that has it.

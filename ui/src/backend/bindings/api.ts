@@ -526,6 +526,35 @@ is_error: boolean,
 result: JsonValue, };
 
 /**
+ * Calls.
+ */
+export type CallStats = {
+/**
+ * How long answers took; none before the first.
+ */
+latency: Percentiles | null,
+/**
+ * Those that were let through.
+ */
+calls: number,
+/**
+ * Those that were not: by the user's rules, by a person, or since something was wrong with them.
+ */
+denied: number,
+/**
+ * Of those let through, those that were answered with an error.
+ */
+failed: number,
+/**
+ * Of those let through, those that had no answer, or whose client did not wait for it.
+ */
+unanswered: number,
+/**
+ * Of those let through, those since midnight, where the user is.
+ */
+today: number, };
+
+/**
  * Calls a tool in a session of its own. Starts the server when needed.
  */
 export type CallTool = {
@@ -736,6 +765,23 @@ client: string,
  * Which servers and groups; none means all servers that are installed.
  */
 servers?: Array<Endpoint>, };
+
+/**
+ * What a container uses. Engines that cannot count leave things out.
+ */
+export type ContainerUse = {
+/**
+ * Memory, in bytes, without what the kernel keeps of files and would give back.
+ */
+memory: number | null,
+/**
+ * Processor time since its start, in nanoseconds.
+ */
+cpu_nanos: number | null,
+/**
+ * Processes and threads.
+ */
+processes: number | null, };
 
 /**
  * What was copied, and what was not.
@@ -1122,7 +1168,31 @@ is_new: boolean, } | { "event": "reviewed",
 /**
  * The server.
  */
-server: ServerName, } | { "event": "paused",
+server: ServerName, } | { "event": "counted",
+/**
+ * The server.
+ */
+server: ServerName,
+/**
+ * Those that were let through.
+ */
+calls: number,
+/**
+ * Those that were not: by the user's rules, by a person, or since something was wrong with them.
+ */
+denied: number,
+/**
+ * Of those let through, those that were answered with an error.
+ */
+failed: number,
+/**
+ * Of those let through, those that had no answer, or whose client did not wait for it.
+ */
+unanswered: number,
+/**
+ * Of those let through, those since midnight, where the user is.
+ */
+today: number, } | { "event": "paused",
 /**
  * Whether they are paused.
  */
@@ -1608,6 +1678,27 @@ export type LogTail = {
 lines: Array<LogLine>, };
 
 /**
+ * What the machine uses.
+ */
+export type MachineUse = {
+/**
+ * Its processors.
+ */
+processors: number,
+/**
+ * How busy they are, in percent of all of them.
+ */
+cpu: number,
+/**
+ * Its memory, in bytes.
+ */
+memory: number,
+/**
+ * Of that, what is in use, in bytes.
+ */
+memory_used: number, };
+
+/**
  * How a tool's definition marks it (MCP 2025-11-25, "ToolAnnotations"), with the specification's defaults.
  */
 export type Marks = {
@@ -1747,6 +1838,19 @@ server: Endpoint,
 client: string, };
 
 /**
+ * What Caisson's own process uses.
+ */
+export type OwnUse = {
+/**
+ * Memory, in bytes.
+ */
+memory: number,
+/**
+ * Processor time since its start, in milliseconds.
+ */
+cpu_millis: number, };
+
+/**
  * What a user can change.
  */
 export type Part = "server" | "secret" | "token" | "client" | "group" | "policy" | "grant" | "lock" | "pause" | "workspace" | "audit";
@@ -1759,6 +1863,23 @@ export type Pause = {
  * Whether they shall be paused.
  */
 paused: boolean, };
+
+/**
+ * Times that so many of a hundred answers did not exceed, in microseconds. Each is at most a sixteenth too long.
+ */
+export type Percentiles = {
+/**
+ * Half of them.
+ */
+p50: number,
+/**
+ * Ninety-five.
+ */
+p95: number,
+/**
+ * Ninety-nine.
+ */
+p99: number, };
 
 /**
  * All a server may do beyond the defaults, which allow nothing. The user grants each item.
@@ -2255,6 +2376,15 @@ tail?: number,
 follow?: boolean, };
 
 /**
+ * What servers were called for, and what they use. Measured while it is asked for, which takes a quarter of a second.
+ */
+export type ReadStats = {
+/**
+ * Of this server alone.
+ */
+server?: ServerName, };
+
+/**
  * Why a server's connection was not made, or was cut.
  */
 export type Refused = "not_allowed" | "blocked" | "closed" | "unresolved" | "unreachable" | "mismatch" | "too_many" | "revoked";
@@ -2533,6 +2663,55 @@ reason: string, } | { "state": "failed",
 reason: string, };
 
 /**
+ * One server.
+ */
+export type ServerStats = {
+/**
+ * Its name.
+ */
+name: ServerName,
+/**
+ * Where it stands in its life.
+ */
+state: ServerState,
+/**
+ * Since when its container runs; none while none does.
+ */
+running_since: number | null,
+/**
+ * Containers of it that came up.
+ */
+starts: number,
+/**
+ * Containers of it that could not be brought up, or have ended by themselves.
+ */
+failures: number,
+/**
+ * How busy it keeps processors at the moment, in percent of one; none where the engine does not tell.
+ */
+cpu: number | null,
+/**
+ * What its container uses.
+ */
+uses: ContainerUse,
+/**
+ * The memory it may use, in bytes; none while its file was never readable.
+ */
+memory_limit: number | null,
+/**
+ * What its connections have carried.
+ */
+traffic: TrafficSums,
+/**
+ * All calls of its tools.
+ */
+calls: CallStats,
+/**
+ * The same for each tool that was called; all that it does not say it has stand last, as one.
+ */
+tools: Array<ToolStats>, };
+
+/**
  * A server at a glance.
  */
 export type ServerView = {
@@ -2703,6 +2882,31 @@ export type StartServer = {
 server: ServerName, };
 
 /**
+ * The answer to [`ReadStats`].
+ */
+export type Stats = {
+/**
+ * When it was measured, in milliseconds since 1970 (UTC).
+ */
+at: number,
+/**
+ * Since when is counted: when Caisson started.
+ */
+since: number,
+/**
+ * The servers, in the order of their names.
+ */
+servers: Array<ServerStats>,
+/**
+ * The machine; none where the system does not tell.
+ */
+machine: MachineUse | null,
+/**
+ * Caisson's own process; none where the system does not tell.
+ */
+own: OwnUse | null, };
+
+/**
  * Stops a server; its sessions end.
  */
 export type StopServer = {
@@ -2751,7 +2955,7 @@ tokens: Array<TokenView>, };
 /**
  * Which servers and groups a token opens.
  */
-export type TokenServers = "all" | { "only": Array<Endpoint> };
+export type TokenServers = "all" | { "only": Array<Endpoint> } | "metrics";
 
 /**
  * Whether a token is good for anything.
@@ -2828,6 +3032,64 @@ export type ToolList = {
  * The tools, as the server orders them.
  */
 tools: Array<Tool>, };
+
+/**
+ * Calls of one tool.
+ */
+export type ToolStats = {
+/**
+ * Its name, the server's word: show it escaped. None for all that are not counted by name.
+ */
+tool: string | null,
+/**
+ * How long answers took; none before the first.
+ */
+latency: Percentiles | null,
+/**
+ * Those that were let through.
+ */
+calls: number,
+/**
+ * Those that were not: by the user's rules, by a person, or since something was wrong with them.
+ */
+denied: number,
+/**
+ * Of those let through, those that were answered with an error.
+ */
+failed: number,
+/**
+ * Of those let through, those that had no answer, or whose client did not wait for it.
+ */
+unanswered: number,
+/**
+ * Of those let through, those since midnight, where the user is.
+ */
+today: number, };
+
+/**
+ * What all connections of a server have carried, since Caisson started.
+ */
+export type TrafficSums = {
+/**
+ * Connections so far.
+ */
+connections: number,
+/**
+ * Of these, those that are open.
+ */
+open: number,
+/**
+ * Bytes the server has sent.
+ */
+sent: number,
+/**
+ * Bytes it got.
+ */
+received: number,
+/**
+ * How often it was refused: a connection, or a name.
+ */
+refused: number, };
 
 /**
  * How a server speaks MCP.
@@ -3085,6 +3347,7 @@ export type Methods = {
   "audit.export": { params: ExportAudit; reply: AuditExport };
   "audit.check": { params: CheckAudit; reply: AuditReport };
   "audit.anchor": { params: AnchorAudit; reply: AuditAnchor };
+  "stats.read": { params: ReadStats; reply: Stats };
   "server.verify": { params: VerifyServer; reply: VerifyReport };
   "install.prepare": { params: PrepareInstall; reply: Prepared };
   "install.accept": { params: AcceptInstall; reply: ServerView };
