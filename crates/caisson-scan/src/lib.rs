@@ -20,6 +20,7 @@ mod escapes;
 mod exact;
 mod finding;
 mod json;
+mod keywords;
 mod kind;
 mod message;
 mod policy;
@@ -133,12 +134,6 @@ pub enum DlpError {
         /// What is wrong.
         why: String,
     },
-    /// There are too many keywords.
-    #[error("the detectors' keywords cannot be looked for together: {0}")]
-    Keywords(aho_corasick::BuildError),
-    /// The keywords have no beginning.
-    #[error("the detectors' keywords cannot be looked for: {0}")]
-    Start(aho_corasick::MatchError),
     /// The secrets are too long.
     #[error("the secrets are too long to be looked for")]
     Secrets(#[source] aho_corasick::BuildError),
