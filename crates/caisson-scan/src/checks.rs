@@ -121,12 +121,10 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
     for byte in value {
         counts[usize::from(*byte)] += 1;
     }
-    let all = value.len() as f64;
-    let bits = |count: &u32| {
-        let share = f64::from(*count) / all;
-        -share * share.log2()
-    };
-    counts.iter().filter(|count| **count > 0).map(bits).sum()
+    // What occurs once adds nothing to the sum, and most bytes of a credential do.
+    let repeated = counts.iter().filter(|count| **count > 1).map(|count| f64::from(*count));
+    let all = value.len().max(1) as f64;
+    all.log2() - repeated.map(|count| count * count.log2()).sum::<f64>() / all
 }
 
 /// Whether a value was written to stand for one: in documentation, in a template, struck out.
@@ -142,14 +140,17 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         b"xxxx",
         b"1234567890",
     ];
-    let has = |word: &&[u8]| value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
+    let is_there = |at: usize, word: &[u8]| {
+        word[0] == value[at].to_ascii_lowercase()
+            && value[at..].get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+    };
     let (mut run, mut before) = (0, None);
     let repeats = value.iter().any(|byte| {
         run = if before == Some(*byte) { run + 1 } else { 1 };
         before = Some(*byte);
         run >= 7
     });
-    repeats || WORDS.iter().any(has)
+    repeats || (0..value.len()).any(|at| WORDS.iter().any(|word| is_there(at, word)))
 }
 
 #[cfg(test)]

@@ -1,16 +1,11 @@
-//! The detectors, ready to be used: one automaton for the keywords of all of them, and each one's expression, which is
+//! The detectors, ready to be used: one look for the keywords of all of them, and each one's expression, which is
 //! made when it is first tried.
 
 use std::{collections::BTreeSet, ops::Range, sync::OnceLock};
 
-use aho_corasick::{
-    Anchored,
-    automaton::{Automaton as _, StateID},
-    dfa::DFA,
-};
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::{Checksum, Detector, DlpError, DlpPolicy, checks};
+use super::{Checksum, Detector, DlpError, DlpPolicy, checks, keywords::Keywords};
 
 /// The detectors that are built in, as data.
 const BUILT_IN: [&str; 5] = [
@@ -30,8 +25,7 @@ const EXPRESSION: usize = 1 << 20;
 
 pub(super) struct Detectors {
     all: Vec<Ready>,
-    keywords: DFA,
-    start: StateID,
+    keywords: Keywords,
     /// For each keyword, the detectors that have it.
     by_keyword: Vec<Vec<u16>>,
     /// Those that are tried at numbers, and those that are tried everywhere.
@@ -96,35 +90,20 @@ impl Detectors {
                 everywhere.push(number);
             }
         }
-        let keywords = DFA::builder()
-            .ascii_case_insensitive(true)
-            .prefilter(false)
-            .build(&words)
-            .map_err(DlpError::Keywords)?;
-        let start = keywords.start_state(Anchored::No).map_err(DlpError::Start)?;
-        Ok(Self { all, keywords, start, by_keyword, at_numbers, everywhere })
+        Ok(Self { all, keywords: Keywords::new(words), by_keyword, at_numbers, everywhere })
     }
 
     pub(super) fn all(&self) -> &[Ready] {
         &self.all
     }
 
-    /// Tells each place where a detector may find something, with its number. All that passes goes through this loop,
-    /// so it is written out: the library's own keeps its place in memory from byte to byte.
+    /// Tells each place where a detector may find something, with its number.
     pub(super) fn candidates(&self, text: &[u8], mut tell: impl FnMut(Range<usize>, u16)) {
-        let (keywords, mut state) = (&self.keywords, self.start);
-        for (at, byte) in text.iter().enumerate() {
-            state = keywords.next_state(Anchored::No, state, *byte);
-            if keywords.is_special(state) && keywords.is_match(state) {
-                for number in 0..keywords.match_len(state) {
-                    let keyword = keywords.match_pattern(state, number);
-                    let place = at + 1 - keywords.pattern_len(keyword)..at + 1;
-                    for detector in &self.by_keyword[keyword.as_usize()] {
-                        tell(place.clone(), *detector);
-                    }
-                }
+        self.keywords.find(text, |place, keyword| {
+            for detector in &self.by_keyword[usize::from(keyword)] {
+                tell(place.clone(), *detector);
             }
-        }
+        });
     }
 
     /// Whether a field's name tells of its value what some detector looks for.

@@ -74,6 +74,13 @@ impl Findings {
         self.gravest
     }
 
+    /// Keeps what else had to be taken out of the same message. What passes was told before.
+    pub(super) fn add(&mut self, more: Self) {
+        for finding in more.told.into_iter().filter(|finding| finding.action >= Action::Redact) {
+            self.push(finding.action, || finding);
+        }
+    }
+
     /// Keeps one. When there are many, a grave one takes the place of a slight one.
     pub(super) fn push(&mut self, action: Action, finding: impl FnOnce() -> Finding) {
         self.gravest = self.gravest.max(Some(action));

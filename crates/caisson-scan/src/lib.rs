@@ -19,7 +19,11 @@ mod detectors;
 mod escapes;
 mod exact;
 mod finding;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod json;
+mod keywords;
 mod kind;
 mod message;
 mod policy;
@@ -29,7 +33,7 @@ mod secrets;
 mod site;
 mod unicode;
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, sync::Arc};
 
 pub use checks::Checksum;
 pub use finding::{Encoding, Finding, Findings};
@@ -48,6 +52,10 @@ use unicode::Hidden;
 
 /// The shortest canary, in bytes: a shorter text stands in too many others.
 const SHORTEST_CANARY: usize = 8;
+
+/// So often is looked at what is left of a message. One of which something is left to be taken out even then was made to
+/// be so.
+const MOST_LOOKS: usize = 4;
 
 /// Looks through messages. Cheap to clone.
 #[derive(Clone)]
@@ -133,12 +141,6 @@ pub enum DlpError {
         /// What is wrong.
         why: String,
     },
-    /// There are too many keywords.
-    #[error("the detectors' keywords cannot be looked for together: {0}")]
-    Keywords(aho_corasick::BuildError),
-    /// The keywords have no beginning.
-    #[error("the detectors' keywords cannot be looked for: {0}")]
-    Start(aho_corasick::MatchError),
     /// The secrets are too long.
     #[error("the secrets are too long to be looked for")]
     Secrets(#[source] aho_corasick::BuildError),
@@ -221,12 +223,13 @@ impl Scanner {
     /// # Errors
     /// When it is no JSON in UTF-8, or nested too deep: it must not go on.
     pub fn message(&self, message: &[u8], context: &Context<'_>) -> Result<Verdict, Unreadable> {
-        Scan::new(&self.0, context, message).message()
+        settled(message, |message| Scan::new(&self.0, context, message).message())
     }
 
     /// Looks through a line of text, as a server writes it to its log. What is redacted is so in place.
     pub fn line(&self, line: &[u8], context: &Context<'_>) -> Verdict {
-        Scan::new(&self.0, context, line).line()
+        let Ok(verdict) = settled(line, |line| Ok::<_, Infallible>(Scan::new(&self.0, context, line).line()));
+        verdict
     }
 
     /// All kinds of things that are found, with what people call them. Of the user's canaries, too.
@@ -235,6 +238,28 @@ impl Scanner {
         let all = detected.iter().chain(planted).chain([own]).chain(hidden).chain([unread]);
         all.map(|known| (&known.kind, &*known.title))
     }
+}
+
+/// Looks again where something was taken out: what it was glued to may only be read once it stands alone.
+fn settled<E>(message: &[u8], look: impl Fn(&[u8]) -> Result<Verdict, E>) -> Result<Verdict, E> {
+    let (mut message, mut findings) = match look(message)? {
+        Verdict::Redacted { message, findings } => (message, findings),
+        verdict @ (Verdict::Clean | Verdict::Noted(_) | Verdict::Blocked(_)) => return Ok(verdict),
+    };
+    for _ in 0..MOST_LOOKS {
+        match look(&message)? {
+            Verdict::Clean | Verdict::Noted(_) => return Ok(Verdict::Redacted { message, findings }),
+            Verdict::Blocked(more) => {
+                findings.add(more);
+                return Ok(Verdict::Blocked(findings));
+            }
+            Verdict::Redacted { message: rest, findings: more } => {
+                message = rest;
+                findings.add(more);
+            }
+        }
+    }
+    Ok(Verdict::Blocked(findings))
 }
 
 impl Rules {
