@@ -5,11 +5,13 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::PermissionsExt as _,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use caisson_tests::{
     Home,
-    home::{free_port, said},
+    desktop::Running,
+    home::{eventually, free_port, said},
     programs,
 };
 use serde_json::{Value, json};
@@ -122,17 +124,18 @@ fn a_collector_gets_it(home: &Home) {
     home.caisson(&["install", "example", "--yes"]).ok();
     let mut collector = Command::new(programs::installed("python/bin/python"));
     collector.arg(programs::repository().join("tests/clients/otlp_collector.py")).arg(&port);
-    let mut collector = collector.stdout(Stdio::piped()).spawn().unwrap();
-    let mut got = BufReader::new(collector.stdout.take().unwrap()).lines();
+    let out = home.path().join("collected");
+    collector.stdout(fs::File::create(&out).unwrap());
+    let _collector = Running::start(collector);
     home.call_text("example", "greet", &json!({"name": "collector"}));
-    let record = loop {
-        let record: Value = serde_json::from_str(&got.next().expect("a record").expect("text")).unwrap();
-        if record["event"] == "caisson.called" {
-            break record;
-        }
+    let called = || {
+        let records = fs::read_to_string(&out).unwrap();
+        let whole = records.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        lines(whole).into_iter().find(|record| record["event"] == "caisson.called")
     };
+    eventually(Duration::from_secs(60), "the collector has the call", || called().is_some());
+    let record = called().unwrap();
     assert_eq!(record["attributes"]["caisson.tool"], "greet");
     let entry: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
     assert_eq!((&entry["what"], &entry["server"]), (&json!("called"), &json!("example")));
-    drop((collector.kill(), collector.wait()));
 }
