@@ -191,7 +191,7 @@ impl NoWay {
             0 => HostRule::exactly(host, HTTPS),
             port => HostRule::exactly(host, port),
         };
-        let detail = "the user has not allowed it".to_owned();
+        let detail = "nobody has allowed it yet".to_owned();
         Self { why: Refused::NotAllowed, detail, rule: rule.ok() }
     }
 
