@@ -39,7 +39,7 @@ impl Host {
         let (token, text) = self.0.gate.tokens().issue(&subject, scope, ttl, SystemTime::now())?;
         let until = token
             .expires
-            .map_or_else(|| "until revoked".to_owned(), |end| format!("until {}", utc::stamp(end)));
+            .map_or_else(|| "until revoked".to_owned(), |end| format!("until {}", utc::shown(end)));
         self.configured(None, Part::Token, token.id.as_str(), &format!("issued to {subject}, {until}"));
         Ok(self.issued(&token, &text, named))
     }

@@ -9,6 +9,11 @@ pub(crate) fn stamp(time: SystemTime) -> String {
     Timestamp::try_from(time).unwrap_or_default().strftime("%Y-%m-%d-%H%M%S").to_string()
 }
 
+/// The date and time in UTC, for people (RFC 3339, to the second). A time that no calendar holds is 1970.
+pub(crate) fn shown(time: SystemTime) -> String {
+    Timestamp::try_from(time).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// Milliseconds since 1970; a time before is 1970.
 pub(crate) fn millis(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
@@ -40,7 +45,9 @@ mod tests {
             (1_795_555_805, "2026-11-24-213005"),
             (4_107_542_400, "2100-03-01-000000"),
         ] {
-            assert_eq!(stamp(UNIX_EPOCH + Duration::from_secs(seconds)), meant);
+            let time = UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(stamp(time), meant);
+            assert_eq!(super::seconds(&shown(time)), Some(seconds));
         }
     }
 
